@@ -1,0 +1,159 @@
+//! Who may speak to the loopback port: the same user (or root), and no web page of another origin.
+//! Knows nothing of routes.
+
+use std::io;
+use std::net::SocketAddr;
+
+use bpm_api::{Code, Error};
+use hyper::header::{HOST, HeaderMap, HeaderValue, ORIGIN};
+use hyper::http::request::Parts;
+use hyper::http::uri::Authority;
+
+use super::sockets::{self, CLOSE_WAIT, ESTABLISHED, Row};
+
+/// The rule for one listener: connections of `uid` and of root are let in.
+#[derive(Clone, Copy, Debug)]
+pub struct Access {
+    uid: u32,
+}
+
+impl Access {
+    /// The user this program runs as.
+    pub fn own_user() -> Access {
+        Access { uid: rustix::process::geteuid().as_raw() }
+    }
+
+    /// Whether a user may speak, as proved by the kernel.
+    ///
+    /// # Errors
+    ///
+    /// `forbidden` for anybody else.
+    pub(super) fn check_uid(self, uid: u32) -> Result<(), Error> {
+        if uid == self.uid || uid == 0 {
+            return Ok(());
+        }
+        Err(Error::new(
+            Code::Forbidden,
+            format!("uid {uid} may not speak to the manager of uid {}", self.uid),
+        )
+        .hint("run it as the user that the manager runs as"))
+    }
+
+    /// Looks up whose socket is at the other end of an accepted connection. Reads a file of the kernel,
+    /// so it belongs on a thread that may block.
+    ///
+    /// # Errors
+    ///
+    /// `forbidden` for another user's socket, or one whose user cannot be proved.
+    pub(super) fn check_peer(self, peer: SocketAddr, own: SocketAddr) -> Result<(), Error> {
+        self.check_peer_in(peer, own, |wanted| sockets::find(wanted))
+    }
+
+    fn check_peer_in(
+        self,
+        peer: SocketAddr,
+        own: SocketAddr,
+        find: impl Fn(&dyn Fn(&Row) -> bool) -> io::Result<Option<Row>>,
+    ) -> Result<(), Error> {
+        let (peer, own) = (canonical(peer), canonical(own));
+        if !peer.ip().is_loopback() {
+            return Err(Error::new(Code::Forbidden, format!("{} is not this machine", peer.ip())));
+        }
+        let is_peer = |row: &Row| row.local == peer && row.remote == own && proves_its_user(row);
+        // The kernel gives the table in pieces; a row can slip between two of them while others come and go.
+        for _ in 0..2 {
+            let row = find(&is_peer).map_err(|error| {
+                Error::new(Code::Forbidden, format!("cannot look up whose connection it is: {error}"))
+            })?;
+            if let Some(row) = row {
+                return self.check_uid(row.uid);
+            }
+        }
+        Err(Error::new(Code::Forbidden, format!("cannot tell which user is at {peer}")))
+    }
+}
+
+/// A socket that its owner has closed shows uid 0 and inode 0, and proves nothing.
+fn proves_its_user(row: &Row) -> bool {
+    row.inode != 0 && matches!(row.state, ESTABLISHED | CLOSE_WAIT)
+}
+
+fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}
+
+/// The part of the rule that each request must keep: a loopback `Host` (a name would let a page reach
+/// us by DNS rebinding), and if a browser sent it, a page of our own origin.
+///
+/// # Errors
+///
+/// `forbidden`, naming the header.
+pub(super) fn check_request(request: &Parts, own: SocketAddr) -> Result<(), Error> {
+    let host = single(&request.headers, HOST.as_str())?
+        .ok_or_else(|| Error::new(Code::Forbidden, "no `Host` header"))?;
+    let host = loopback_authority(host, "Host")?;
+    if let Some(authority) = request.uri.authority() {
+        loopback_authority(authority.as_str(), "Host")?;
+    }
+    if let Some(origin) = single(&request.headers, ORIGIN.as_str())? {
+        check_origin(origin, &host, own.port())?;
+    }
+    match single(&request.headers, "sec-fetch-site")? {
+        None | Some("same-origin" | "none") => Ok(()),
+        Some(_) => Err(Error::new(Code::Forbidden, "a web page of another origin may not use the manager")),
+    }
+}
+
+fn check_origin(origin: &str, host: &HostPort, own_port: u16) -> Result<(), Error> {
+    let stranger =
+        || Error::new(Code::Forbidden, format!("`Origin` is `{}`, not the manager's own", clip(origin)));
+    let authority = origin.strip_prefix("http://").ok_or_else(stranger)?;
+    let origin = loopback_authority(authority, "Origin")?;
+    if origin == *host && origin.port == own_port { Ok(()) } else { Err(stranger()) }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct HostPort {
+    host: String,
+    port: u16,
+}
+
+fn loopback_authority(text: &str, header: &str) -> Result<HostPort, Error> {
+    let found = || {
+        Error::new(
+            Code::Forbidden,
+            format!("`{header}` is `{}`, expected localhost, 127.0.0.1 or [::1]", clip(text)),
+        )
+    };
+    let authority: Authority = text.parse().map_err(|_| found())?;
+    let host = authority.host().to_ascii_lowercase();
+    let has_user = text.contains('@');
+    if has_user || !matches!(host.as_str(), "localhost" | "127.0.0.1" | "[::1]") {
+        return Err(found());
+    }
+    let port = match authority.port() {
+        Some(port) => port.as_u16(),
+        None if text.ends_with(':') || authority.as_str().len() > host.len() => return Err(found()),
+        None => 80,
+    };
+    Ok(HostPort { host, port })
+}
+
+/// The header's value where it is there once; twice is somebody playing with parsers.
+fn single<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Error> {
+    let mut values = headers.get_all(name).iter();
+    let Some(first) = values.next() else { return Ok(None) };
+    if values.next().is_some() {
+        return Err(Error::new(Code::Forbidden, format!("header `{name}` is there more than once")));
+    }
+    HeaderValue::to_str(first)
+        .map(Some)
+        .map_err(|_| Error::new(Code::Forbidden, format!("header `{name}` is not text")))
+}
+
+fn clip(text: &str) -> &str {
+    text.char_indices().nth(100).map_or(text, |(end, _)| &text[..end])
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,157 @@
+//! The access rule on synthetic requests and socket tables.
+
+use std::net::SocketAddr;
+
+use bpm_api::Code;
+use hyper::Request;
+
+use super::{Access, check_request};
+use crate::server::sockets::find_in;
+
+fn address(text: &str) -> SocketAddr {
+    text.parse().unwrap()
+}
+
+fn check(headers: &[(&str, &str)]) -> Result<(), String> {
+    let mut request = Request::builder().uri("/mcp");
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let (parts, ()) = request.body(()).unwrap().into_parts();
+    check_request(&parts, address("127.0.0.1:3001")).map_err(|error| {
+        assert_eq!(error.code, Code::Forbidden);
+        error.message
+    })
+}
+
+#[test]
+fn a_program_with_a_loopback_host_is_let_in() {
+    for host in
+        ["localhost:3001", "127.0.0.1:3001", "[::1]:3001", "LOCALHOST:3001", "localhost", "localhost:8080"]
+    {
+        assert_eq!(check(&[("host", host)]), Ok(()), "{host}");
+    }
+}
+
+#[test]
+fn any_other_host_is_refused() {
+    for host in [
+        "evil.example",
+        "evil.example:3001",
+        "localhost.evil.example:3001",
+        "127.0.0.1.nip.io:3001",
+        "127.0.0.2:3001",
+        "0.0.0.0:3001",
+        "[::]:3001",
+        "192.168.1.4:3001",
+        "localhost@evil.example:3001",
+        "evil@localhost:3001",
+        "",
+        "localhost:",
+        "localhost:99999",
+        "localhost:3001, evil.example",
+    ] {
+        assert!(check(&[("host", host)]).is_err(), "{host}");
+    }
+    assert!(check(&[]).is_err());
+    assert!(check(&[("host", "localhost:3001"), ("host", "evil.example")]).is_err());
+}
+
+#[test]
+fn only_our_own_origin_is_let_in() {
+    for host in ["localhost:3001", "127.0.0.1:3001", "[::1]:3001"] {
+        assert_eq!(check(&[("host", host), ("origin", &format!("http://{host}"))]), Ok(()));
+    }
+    for origin in [
+        "http://evil.example",
+        "http://evil.example:3001",
+        "https://localhost:3001",
+        "http://localhost:5173",
+        "http://localhost",
+        "http://127.0.0.1:3001",
+        "null",
+        "",
+        "http://localhost:3001.evil.example",
+        "http://localhost:3001/",
+        "http://evil@localhost:3001",
+        "chrome-extension://abcdef",
+        "file://",
+    ] {
+        assert!(check(&[("host", "localhost:3001"), ("origin", origin)]).is_err(), "{origin}");
+    }
+    let forwarded = [("host", "localhost:8080"), ("origin", "http://localhost:8080")];
+    assert!(check(&forwarded).is_err());
+    let twice = [("host", "localhost:3001"), ("origin", "http://localhost:3001"), ("origin", "null")];
+    assert!(check(&twice).is_err());
+}
+
+#[test]
+fn a_browser_that_says_cross_site_is_refused_even_without_an_origin() {
+    for site in ["cross-site", "same-site"] {
+        assert!(check(&[("host", "localhost:3001"), ("sec-fetch-site", site)]).is_err());
+    }
+    assert_eq!(check(&[("host", "localhost:3001"), ("sec-fetch-site", "same-origin")]), Ok(()));
+}
+
+#[test]
+fn a_target_that_names_another_host_is_refused() {
+    let (parts, ()) = Request::builder()
+        .uri("http://evil.example/mcp")
+        .header("host", "localhost:3001")
+        .body(())
+        .unwrap()
+        .into_parts();
+    assert!(check_request(&parts, address("127.0.0.1:3001")).is_err());
+}
+
+/// A table with one row: peer 127.0.0.1:40000 to 127.0.0.1:3001.
+fn row(state: &str, uid: u32, inode: u64) -> String {
+    let four = |ip: &str, port: u16| {
+        let ip: std::net::Ipv4Addr = ip.parse().unwrap();
+        format!("{:08X}:{port:04X}", u32::from_ne_bytes(ip.octets()))
+    };
+    let (local, remote) = (four("127.0.0.1", 40000), four("127.0.0.1", 3001));
+    format!(
+        "   7: {local} {remote} {state} 00000000:00000000 00:00000000 00000000 {uid:5} 0 {inode} 1 0 20 4 30 10 -1\n"
+    )
+}
+
+fn peer_in(table: &str, peer: &str, own: &str) -> Result<(), String> {
+    Access { uid: 1000 }
+        .check_peer_in(address(peer), address(own), |wanted| find_in(table.as_bytes(), wanted))
+        .map_err(|error| error.message)
+}
+
+#[test]
+fn the_same_user_and_root_are_let_in() {
+    for (state, uid) in [("01", 1000), ("01", 0), ("08", 1000)] {
+        assert_eq!(peer_in(&row(state, uid, 9), "127.0.0.1:40000", "127.0.0.1:3001"), Ok(()));
+    }
+}
+
+#[test]
+fn another_user_is_refused() {
+    let refused = peer_in(&row("01", 65534, 9), "127.0.0.1:40000", "127.0.0.1:3001");
+    assert_eq!(refused.unwrap_err(), "uid 65534 may not speak to the manager of uid 1000");
+}
+
+#[test]
+fn a_row_that_proves_nothing_is_not_trusted() {
+    let time_wait = row("06", 0, 0);
+    let fin_wait = row("05", 1000, 9);
+    let orphan = row("01", 0, 0);
+    for table in [time_wait, fin_wait, orphan, String::new()] {
+        let refused = peer_in(&table, "127.0.0.1:40000", "127.0.0.1:3001");
+        assert_eq!(refused.unwrap_err(), "cannot tell which user is at 127.0.0.1:40000", "{table}");
+    }
+}
+
+#[test]
+fn half_a_tuple_is_not_enough() {
+    let table = row("01", 1000, 9);
+    assert!(peer_in(&table, "127.0.0.1:40001", "127.0.0.1:3001").is_err());
+    assert!(peer_in(&table, "127.0.0.1:40000", "127.0.0.1:3002").is_err());
+    assert!(peer_in(&table, "127.0.0.1:3001", "127.0.0.1:40000").is_err());
+    assert!(peer_in(&table, "10.0.0.1:40000", "127.0.0.1:3001").is_err());
+    assert_eq!(peer_in(&table, "[::ffff:127.0.0.1]:40000", "127.0.0.1:3001"), Ok(()));
+}

@@ -1,0 +1,106 @@
+//! What a model reads: pure functions from answers to compact text, and to the same facts for programs.
+
+mod logs;
+mod status;
+mod units;
+
+use bpm_api::{Applied, Began, Error, Reply, WhyAnswer};
+use serde_json::{Value, json};
+
+/// Most of an error's detail that is shown. Clients cut an error's text themselves not far above it.
+const DETAIL_BYTES: usize = 8 * 1024;
+
+pub(super) fn reply(reply: &Reply) -> String {
+    match reply {
+        Reply::Status(status) => status::status(status),
+        Reply::Began(run) => began(run),
+        Reply::Done(done) => done.message.clone(),
+        Reply::LogPage(page) => logs::page(page),
+        Reply::Why(answer) => why(answer),
+        Reply::Applied(applied) => self::applied(applied),
+    }
+}
+
+/// The same facts for a program. Log lines have none: a client that shows a model both forms, or only
+/// this one, would pay several times over for the same lines.
+pub(super) fn structured(reply: Reply) -> Option<Value> {
+    let value = match reply {
+        Reply::Status(mut status) => {
+            status::drop_what_is_not_shown(&mut status);
+            serde_json::to_value(status)
+        }
+        Reply::Began(began) => serde_json::to_value(began),
+        Reply::Done(done) => serde_json::to_value(done),
+        Reply::Applied(applied) => serde_json::to_value(applied),
+        Reply::LogPage(_) | Reply::Why(_) => return None,
+    };
+    value.ok()
+}
+
+/// `code: message`, the next step, the detail as far as it fits.
+pub(super) fn error(error: &Error) -> String {
+    let mut text = format!("{}: {}", error.code.as_str(), error.message);
+    if let Some(hint) = &error.hint {
+        text.push_str("\nnext: ");
+        text.push_str(hint);
+    }
+    if let Some(detail) = error.detail.as_deref().filter(|detail| !detail.trim().is_empty()) {
+        text.push_str("\n\n");
+        text.push_str(&units::head(detail.trim_end(), DETAIL_BYTES));
+    }
+    text
+}
+
+/// For a program: what it decides by. The detail is prose, and in the text.
+pub(super) fn structured_error(error: Error) -> Option<Value> {
+    let mut value = json!({"code": error.code.as_str(), "message": error.message});
+    if let Some(hint) = error.hint {
+        value["hint"] = Value::String(hint);
+    }
+    Some(value)
+}
+
+fn began(run: &Began) -> String {
+    let Began { process, run: number, pid, recipe, already, build, warnings } = run;
+    let recipe = recipe.as_str();
+    if *already {
+        return format!("`{process}` runs already: run {number} ({recipe}), pid {pid}");
+    }
+    let mut text = format!("`{process}` is up: run {number} ({recipe}), pid {pid}");
+    if let Some(build) = build {
+        text.push_str(&format!(", build {build}"));
+    }
+    if *warnings > 0 {
+        text.push_str(&format!(", {}", units::count(*warnings, "warning")));
+    }
+    text
+}
+
+fn why(answer: &WhyAnswer) -> String {
+    let mut text = status::process(&answer.status, true);
+    for survivor in &answer.survivors {
+        text.push_str(&format!("\n  outlived KILL: {survivor}"));
+    }
+    if let Some(evidence) = &answer.evidence {
+        text.push('\n');
+        text.push_str(&logs::page(evidence));
+    }
+    text
+}
+
+fn applied(applied: &Applied) -> String {
+    let lists = [
+        ("added", &applied.added),
+        ("removed", &applied.removed),
+        ("changed from its next start on", &applied.changed),
+    ];
+    let parts: Vec<String> = lists
+        .iter()
+        .filter(|(_, names)| !names.is_empty())
+        .map(|(what, names)| format!("{what}: {}", names.join(", ")))
+        .collect();
+    if parts.is_empty() { "nothing changed".to_owned() } else { parts.join("; ") }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,17 @@
+//! The doors of a manager: the Unix socket, and MCP on loopback TCP. Each decodes a request, hands it to
+//! `impl Control` and encodes the answer. Knows nothing of how anything is carried out.
+
+mod accept;
+mod access;
+mod endpoint;
+mod holder;
+mod mcp;
+mod respond;
+mod sockets;
+mod tcp;
+mod unix;
+
+pub use access::Access;
+pub use endpoint::{Endpoint, bind, bind_auto};
+pub use tcp::serve_tcp;
+pub use unix::serve_unix;

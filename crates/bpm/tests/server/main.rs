@@ -1,0 +1,10 @@
+//! The server's doors with real sockets and real HTTP, before a control that only pretends.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod access;
+mod legacy;
+mod modern;
+mod robust;
+mod support;
+mod unix;

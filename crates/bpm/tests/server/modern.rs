@@ -1,0 +1,186 @@
+//! Protocol 2026-07-28: no session, every request stands alone.
+
+use bpm_api::{GetStatus, LogQuery, Request, Restart, SearchLogs};
+use hyper::StatusCode;
+use serde_json::json;
+
+use crate::support::Server;
+
+#[tokio::test]
+async fn discover_says_who_answers() {
+    let server = Server::start();
+    let answer = server.client().await.modern("server/discover", json!({})).await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+    let result = &answer.json()["result"];
+    assert_eq!(result["capabilities"], json!({"tools": {}}));
+    assert!(result["instructions"].as_str().unwrap().contains("restart"));
+    let versions: Vec<&str> =
+        result["supportedVersions"].as_array().unwrap().iter().filter_map(|v| v.as_str()).collect();
+    for version in ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25", "2026-07-28"] {
+        assert!(versions.contains(&version), "{versions:?}");
+    }
+    assert!(answer.text.contains(r#""name":"bpm""#), "{}", answer.text);
+}
+
+#[tokio::test]
+async fn tools_are_listed_in_a_stable_order_and_cheaply() {
+    let server = Server::start();
+    let mut client = server.client().await;
+    let first = client.modern("tools/list", json!({})).await;
+    let names: Vec<String> = first.json()["result"]["tools"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|tool| tool["name"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(names, ["get_status", "restart", "start", "stop", "search_logs", "search_build_log"]);
+    assert!(first.text.len() < 6_000, "{} bytes", first.text.len());
+    assert_eq!(first.text, server.client().await.modern("tools/list", json!({})).await.text);
+}
+
+#[tokio::test]
+async fn calls_reach_the_control_with_the_clients_name() {
+    let server = Server::start();
+    let mut client = server.client().await;
+    client.call("get_status", json!({"process": "api"})).await;
+    client.call("restart", json!({})).await;
+    client.call("search_logs", json!({"pattern": "panic", "tail": 3})).await;
+    let seen = server.control.seen();
+    let requests: Vec<Request> = seen.iter().map(|(request, _)| request.clone()).collect();
+    let query = LogQuery { pattern: Some("panic".to_owned()), tail: Some(3), ..LogQuery::default() };
+    let expected = [
+        Request::GetStatus(GetStatus { process: Some("api".to_owned()) }),
+        Request::Restart(Restart::default()),
+        Request::SearchLogs(SearchLogs(query)),
+    ];
+    assert_eq!(requests, expected);
+    for (_, origin) in seen {
+        assert_eq!((origin.face.as_str(), origin.who.as_str()), ("mcp", "tester 1.2"));
+    }
+}
+
+#[tokio::test]
+async fn answers_are_text_and_facts() {
+    let server = Server::start();
+    let mut client = server.client().await;
+    let status = client.call("get_status", json!({})).await;
+    assert!(
+        status["content"][0]["text"].as_str().unwrap().starts_with("release mode; manager 0.1.0"),
+        "{status}"
+    );
+    assert_eq!(status["structuredContent"]["mode"], "release");
+    assert_eq!(status["isError"], false);
+    let logs = client.call("search_logs", json!({"pattern": "panic"})).await;
+    let text = logs["content"][0]["text"].as_str().unwrap();
+    assert!(text.ends_with("\n   listening\n * panic"), "{text}");
+    assert!(logs.get("structuredContent").is_none());
+}
+
+#[tokio::test]
+async fn a_failure_is_a_result_with_code_fact_and_next_step() {
+    let server = Server::start();
+    let mut client = server.client().await;
+    let broken = client.call("restart", json!({"process": "broken"})).await;
+    assert_eq!(broken["isError"], true);
+    assert_eq!(
+        broken["content"][0]["text"],
+        "build_failed: `broken` does not build: 1 error\nnext: fix it and call `restart` again\n\nerror[E0308]: mismatched types"
+    );
+    assert_eq!(broken["structuredContent"]["code"], "build_failed");
+    let unknown = client.call("start", json!({"process": "nope"})).await;
+    assert_eq!(unknown["structuredContent"]["code"], "unknown_process");
+    assert_eq!(unknown["isError"], true);
+}
+
+#[tokio::test]
+async fn a_wait_that_is_over_is_no_failure() {
+    let server = Server::start();
+    let late = server.client().await.call("restart", json!({"process": "late"})).await;
+    assert_eq!(late["isError"], false);
+    assert_eq!(late["content"][0]["text"], "timed_out: `late` is still building");
+    assert_eq!(late["structuredContent"]["code"], "timed_out");
+}
+
+#[tokio::test]
+async fn bad_arguments_are_named_in_a_result() {
+    let server = Server::start();
+    let mut client = server.client().await;
+    for (tool, arguments, message) in [
+        ("start", json!({}), "invalid_parameter: `process` is missing, expected a string"),
+        ("stop", json!({"process": 5}), "invalid_parameter: `process` is the number 5, expected a string"),
+        (
+            "restart",
+            json!({"mode": "debug"}),
+            "invalid_parameter: `mode` is the string \"debug\", expected `dev` or `release`",
+        ),
+        (
+            "get_status",
+            json!({"verbose": true}),
+            "invalid_parameter: `verbose` is not a parameter, expected `process`",
+        ),
+    ] {
+        let result = client.call(tool, arguments).await;
+        assert_eq!(result["isError"], true);
+        assert_eq!(result["content"][0]["text"], message);
+    }
+    assert!(server.control.seen().is_empty());
+}
+
+#[tokio::test]
+async fn protocol_faults_are_protocol_errors() {
+    let server = Server::start();
+    let mut client = server.client().await;
+    let unknown = client.modern("tools/call", json!({"name": "delete_disk", "arguments": {}})).await.json();
+    assert_eq!(unknown["error"]["code"], -32602);
+    assert!(
+        unknown["error"]["message"]
+            .as_str()
+            .unwrap()
+            .starts_with("unknown tool `delete_disk`, expected one of get_status,")
+    );
+    for params in [
+        json!({"name": "get_status", "arguments": "x"}),
+        json!({"name": "get_status", "arguments": [1]}),
+        json!({}),
+    ] {
+        let malformed = client.modern("tools/call", params).await.json();
+        assert_eq!(malformed["error"]["code"], -32602, "{malformed}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_declared_is_not_answered() {
+    let server = Server::start();
+    let mut client = server.client().await;
+    for method in [
+        "prompts/list",
+        "prompts/get",
+        "resources/list",
+        "resources/read",
+        "resources/templates/list",
+        "completion/complete",
+        "logging/setLevel",
+        "ping",
+        "subscriptions/listen",
+        "tasks/get",
+        "no/such/method",
+    ] {
+        let params = json!({
+            "name": "x", "uri": "x", "level": "info", "taskId": "x", "notifications": {},
+            "ref": {"type": "ref/prompt", "name": "x"}, "argument": {"name": "a", "value": "b"},
+        });
+        let answer = client.modern(method, params).await;
+        assert_eq!(answer.json()["error"]["code"], -32601, "{method}: {}", answer.text);
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_version_is_refused_by_its_name() {
+    let server = Server::start();
+    let headers = [("mcp-protocol-version", "2031-01-01"), ("mcp-method", "tools/list")];
+    let meta = json!({"io.modelcontextprotocol/protocolVersion": "2031-01-01", "io.modelcontextprotocol/clientCapabilities": {}});
+    let message = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {"_meta": meta}});
+    let answer = server.client().await.post(&headers, &message).await;
+    assert_eq!(answer.status, StatusCode::BAD_REQUEST);
+    assert_eq!(answer.json()["error"]["code"], -32022);
+}
