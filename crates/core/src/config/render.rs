@@ -66,20 +66,20 @@ impl Excerpt {
         match c {
             '\t' => self.line.push_str("    "),
             BYTE_ORDER_MARK => {}
-            c if is_unsafe(c) => self.line.push('\u{fffd}'),
+            c if is_disruptive(c) => self.line.push('\u{fffd}'),
             c => self.line.push(c),
         }
         *column += match c {
             '\t' => 4,
             BYTE_ORDER_MARK => 0,
-            c if is_unsafe(c) => 1,
+            c if is_disruptive(c) => 1,
             c => c.width().unwrap_or(0),
         };
     }
 }
 
 /// Would move the cursor, change colours or turn the direction of writing.
-fn is_unsafe(c: char) -> bool {
+fn is_disruptive(c: char) -> bool {
     c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
