@@ -6,6 +6,7 @@ use std::{
     collections::BTreeMap,
     ffi::OsString,
     fs::{self, File},
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
     thread,
@@ -15,7 +16,7 @@ use std::{
 use bpm::exec::{
     artefact::{self, Source},
     cargo::{self, CargoError, Wanted},
-    cargo_helper::{BuildResult, BuildSpec, MESSAGES_FILE, WAITING_FILE, Waiting},
+    cargo_helper::{BuildResult, BuildSpec, MESSAGES_FILE, RESULT_FILE, WAITING_FILE, Waiting},
     environment::Env,
 };
 use rustix::fs::{FlockOperation, flock};
@@ -126,6 +127,10 @@ fn a_build_leaves_the_executable_a_copy_and_nothing_on_stdout() {
     assert_eq!(built.result.package.as_deref(), Some("my-app"));
     assert_eq!(built.result.manifest_dir, Some(world.path("").components().collect()));
     assert!(!spec.build_dir.join(WAITING_FILE).exists());
+    for name in [RESULT_FILE, MESSAGES_FILE] {
+        let mode = fs::metadata(spec.build_dir.join(name)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{name}");
+    }
 }
 
 #[test]

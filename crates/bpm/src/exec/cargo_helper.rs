@@ -4,9 +4,12 @@
 
 use std::{
     ffi::OsString,
-    fs::{self, File},
+    fs::{self, File, OpenOptions},
     io::{self, BufWriter, Write},
-    os::{fd::OwnedFd, unix::process::ExitStatusExt},
+    os::{
+        fd::OwnedFd,
+        unix::{fs::OpenOptionsExt, process::ExitStatusExt},
+    },
     path::{Path, PathBuf},
     process::{Command, ExitCode, ExitStatus, Stdio},
     thread,
@@ -354,7 +357,7 @@ struct Raw {
 
 impl Raw {
     fn create(path: &Path) -> Self {
-        Self { file: File::create(path).map(BufWriter::new).ok(), room: MAX_MESSAGES_BYTES }
+        Self { file: private_file(path).map(BufWriter::new).ok(), room: MAX_MESSAGES_BYTES }
     }
 
     fn line(&mut self, line: &[u8]) {
@@ -380,9 +383,14 @@ fn say(message: &str) {
     show(format!("bpm: {message}\n").as_bytes());
 }
 
+/// Variables of a build may be secrets.
+fn private_file(path: &Path) -> io::Result<File> {
+    OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
+}
+
 fn write_json(file: &Path, value: &impl Serialize) -> io::Result<()> {
     let temporary = file.with_extension("tmp");
-    fs::write(&temporary, serde_json::to_vec(value)?)?;
+    private_file(&temporary)?.write_all(&serde_json::to_vec(value)?)?;
     fs::rename(&temporary, file)
 }
 
