@@ -24,7 +24,7 @@ pub const KEYS: &[Key] = &[
     key("mcp_port", "port or \"auto\"", "none", "TCP port of the MCP endpoint on the loopback addresses; \"auto\" leases a free one for this worktree"),
     key("dev_timeout_hours", "hours", "3", "time without a tool call after which the project goes back to release mode"),
     key("dev_crash_wait_seconds", "seconds", "120", "wait before a restart after a crash in dev mode"),
-    key("release_crash_backoff_initial_seconds", "seconds", "1", "first wait after a crash in release mode; it doubles with each crash"),
+    key("release_crash_backoff_initial_seconds", "seconds", "1", "first wait after a crash in release mode; each further crash in a row makes it 1.5 times as long"),
     key("release_crash_backoff_max_seconds", "seconds", "300", "longest wait in release mode"),
     key("logs", "table", "none", "retention for every process that has no `logs` of its own"),
     key("logs.keep_runs", "integer", "10", "runs and builds of each process whose logs are kept"),
