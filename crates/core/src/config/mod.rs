@@ -28,7 +28,6 @@ pub use self::model::{
     RustTarget, Signal, StopRule, Timing,
 };
 pub use self::render::MAX_SHOWN;
-pub use crate::ids::Mode as Which;
 
 use self::fault::What;
 use self::reader::{Field, Fields, Reader};
@@ -37,16 +36,16 @@ use self::tree::{At, Table, Value};
 use self::values::Unit;
 
 /// Bytes of a file that is read at all.
-pub const MAX_FILE_BYTES: usize = 256 * 1024;
+pub const MAX_FILE_BYTES: usize = 512 * 1024;
 
 /// Processes of one project.
-pub const MAX_PROCESSES: usize = 256;
+pub const MAX_PROCESSES: usize = 4096;
 
 /// Longest waits that are accepted: a day, and a year of dev mode.
 const DAY_SECONDS: f64 = 86_400.0;
 const YEAR_HOURS: f64 = 8_784.0;
-/// Shortest wait of a crash back-off in seconds; zero would never grow.
-const MIN_BACKOFF: f64 = 0.01;
+/// Shortest wait of a crash back-off in seconds: none at all.
+const MIN_BACKOFF: f64 = 0.0;
 const INITIAL: &str = "release_crash_backoff_initial_seconds";
 const MAX: &str = "release_crash_backoff_max_seconds";
 const DEFAULT_LOGS: LogLimits = LogLimits { keep_runs: 10, max_bytes: 1024 * 1024 * 1024 };

@@ -19,7 +19,7 @@ const MAX_NAME: usize = 64;
 /// Longest grace and give-up window in seconds.
 const HOUR: f64 = 3600.0;
 const DAY: f64 = 24.0 * HOUR;
-const MAX_CRASHES: u32 = 1000;
+const MAX_CRASHES: u32 = 1_000_000;
 const RUST_ONLY: [&str; 4] = ["package", "bin", "features", "profile"];
 
 /// `type` as it was written.

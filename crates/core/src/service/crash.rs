@@ -9,16 +9,13 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::{Around, Intent, Phase, Run, Service};
-use crate::config::{RestartPolicy, Timing};
+use crate::config::{GiveUp, RestartPolicy, Timing};
 use crate::fleet::{Action, BuildFailure, Change, Ending, SpawnError};
 use crate::ids::Mode;
 use crate::time::Time;
 
 const GROWTH: f64 = 1.5;
 const LEAST_READY_TO_FORGET: Duration = Duration::from_secs(10);
-/// As many crash times as are kept to judge `give_up`; above this a larger `crashes` never gives up.
-const MOST_CRASH_TIMES: usize = 1000;
-
 /// Crashes in a row and the wait that they earned.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Backoff {
@@ -51,15 +48,21 @@ impl Backoff {
         *self = Backoff::default();
     }
 
-    fn count(&mut self, at: Time, ready_for: Duration) {
+    fn count(&mut self, at: Time, ready_for: Duration, give_up: Option<GiveUp>) {
         if self.crashes > 0 && ready_for >= LEAST_READY_TO_FORGET.max(self.last_wait * 2) {
             self.crashes = 0;
         }
         self.crashes = self.crashes.saturating_add(1);
-        if self.times.len() == MOST_CRASH_TIMES {
+        let Some(give_up) = give_up else { return self.times.clear() };
+        self.times.push_back(at);
+        let most = usize::try_from(give_up.crashes).unwrap_or(usize::MAX);
+        while self
+            .times
+            .front()
+            .is_some_and(|first| at.since(*first) > give_up.within || self.times.len() > most)
+        {
             self.times.pop_front();
         }
-        self.times.push_back(at);
     }
 
     fn within(&self, window: Duration, at: Time) -> u32 {
@@ -118,7 +121,7 @@ impl Service {
         if self.intent != Intent::Up || around.closing || self.leaving {
             return;
         }
-        self.backoff.count(at, ready_for);
+        self.backoff.count(at, ready_for, self.rules.give_up);
         if let Some(give_up) = self.rules.give_up
             && self.backoff.within(give_up.within, at) >= give_up.crashes
         {

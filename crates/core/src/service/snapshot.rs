@@ -173,6 +173,7 @@ impl ServiceSnapshot {
             rest: None,
             last_exit: None,
             last_build: None,
+            starts: 0,
             ..self
         }
     }

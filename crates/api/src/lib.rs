@@ -1,0 +1,31 @@
+//! What travels between the manager and its faces: requests, responses, errors. Plain data.
+//!
+//! Each request is an [`Op`]: its type names its answer, its name and its documentation, in one list
+//! ([`for_each_op!`]). The wire, the dispatcher, the client, the MCP tools and the reference page come
+//! from that list. Nothing here knows how an operation is carried out, nor how it is shown.
+
+mod error;
+mod logs;
+mod ops;
+mod status;
+
+pub use error::{Code, Error};
+pub use logs::{LogLine, LogPage, LogQuery, Stream};
+pub use ops::{
+    Applied, Apply, Began, Diagnostic, Done, GetStatus, Op, Origin, Reply, Request, Restart, SearchBuildLog,
+    SearchLogs, Shutdown, Start, Stop, Why, WhyAnswer,
+};
+pub use status::{
+    Alarm, BuildStatus, EventLine, ExitStatus, ManagerStatus, Mode, Paths, ProcessKind, ProcessStatus,
+    Sample, State, Status,
+};
+
+/// Calls a macro with every operation: `variant, request type`.
+#[macro_export]
+macro_rules! for_each_op {
+    ($callback:ident) => {
+        $callback! {
+            GetStatus, Restart, Start, Stop, SearchLogs, SearchBuildLog, Why, Apply, Shutdown
+        }
+    };
+}

@@ -1,0 +1,84 @@
+//! Questions to the logs and their answers.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Stream {
+    Stdout,
+    Stderr,
+}
+
+/// Which lines. The order is: pattern, then context, then head or tail (tail wins if both are given).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LogQuery {
+    /// Process name; all processes when left out.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub process: Option<String>,
+    /// Regular expression (Rust syntax). All lines when left out.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub pattern: Option<String>,
+    /// Lines before and after each match.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub context_lines: Option<u32>,
+    /// The first N lines of the result.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub head: Option<u32>,
+    /// The last N lines of the result.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub tail: Option<u32>,
+    /// Which kept log: -1 newest (default), -2 the one before, 0 oldest, 1 the next.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub index: Option<i64>,
+    /// A run or build by its number, instead of `index`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub run: Option<u64>,
+    /// Go on after an earlier answer.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub cursor: Option<String>,
+    /// Only newer lines: `30s`, `10m`, `2h`, or an RFC 3339 time.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub since: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub stream: Option<Stream>,
+    /// Size of the answer (8192).
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub max_bytes: Option<u64>,
+}
+
+/// Lines, reduced to what a reader needs: control sequences gone, equal lines folded, long ones clipped.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LogPage {
+    /// What was searched, for example `api run 3 (running)`.
+    pub source: String,
+    pub lines: Vec<LogLine>,
+    /// Lines that match, shown or not.
+    pub matches: u64,
+    /// Lines of the result that are not shown, before and after those that are.
+    pub omitted_before: u64,
+    pub omitted_after: u64,
+    /// Lines lost to retention or a full disk, and their bytes.
+    pub lost_lines: u64,
+    pub lost_bytes: u64,
+    /// Gives what comes after this answer.
+    pub cursor: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LogLine {
+    /// Only where several processes were searched.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub process: Option<String>,
+    pub run: u64,
+    pub number: u64,
+    /// RFC 3339, UTC.
+    pub time: String,
+    pub stream: Stream,
+    /// False for a line of context.
+    pub is_match: bool,
+    pub text: String,
+    /// How many equal lines in a row this stands for.
+    pub times: u64,
+}

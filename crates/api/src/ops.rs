@@ -1,0 +1,239 @@
+//! The operations: one request type each, with its answer.
+
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::{LogPage, LogQuery, Mode, Status};
+
+/// A request type that knows its answer.
+pub trait Op: Serialize + DeserializeOwned + JsonSchema + Send + 'static {
+    type Out: Serialize + DeserializeOwned + Send + 'static;
+    /// The name on the wire and of the MCP tool.
+    const NAME: &'static str;
+    /// When to use it and when not, in one or two sentences.
+    const DOC: &'static str;
+
+    fn into_request(self) -> Request;
+    /// Takes this operation's answer out of the common one.
+    fn from_reply(reply: Reply) -> Option<Self::Out>;
+}
+
+/// Who asks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Origin {
+    /// `cli`, `mcp`, `http`.
+    pub face: String,
+    /// A client's name and version, or a user's name.
+    pub who: String,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GetStatus {
+    /// Only this process.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub process: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Restart {
+    /// May be left out where only one is configured.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub process: Option<String>,
+    /// Recipe: `dev` (default), or `release` to try one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub mode: Option<Mode>,
+    /// How long to wait for the outcome (50); the work goes on after it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub timeout_seconds: Option<f64>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Start {
+    pub process: String,
+    /// How long to wait for the outcome (50); the work goes on after it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub timeout_seconds: Option<f64>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Stop {
+    pub process: String,
+    /// How long to wait for the outcome (50); the work goes on after it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub timeout_seconds: Option<f64>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct SearchLogs(pub LogQuery);
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct SearchBuildLog(pub LogQuery);
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Why {
+    pub process: String,
+}
+
+/// Read the configuration again and put it into force.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Apply {
+    /// Start what was stopped by hand.
+    #[serde(default)]
+    pub fresh: bool,
+    /// The environment that programs started from now on get; the manager's own when left out.
+    /// Values never appear in logs.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub env: Option<Vec<(String, String)>>,
+}
+
+/// End everything in order, then the manager.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Shutdown {}
+
+/// A run came up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Began {
+    pub process: String,
+    pub run: u64,
+    pub pid: u32,
+    pub recipe: Mode,
+    /// It ran already (`start`).
+    pub already: bool,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub build: Option<u64>,
+    /// Warnings that the build gave.
+    pub warnings: u64,
+}
+
+/// Something is done; nothing more to say than that.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Done {
+    pub message: String,
+}
+
+/// What a new configuration changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Applied {
+    pub added: Vec<String>,
+    pub removed: Vec<String>,
+    /// Takes effect when the process is next started.
+    pub changed: Vec<String>,
+}
+
+/// Why a process is or is not running, with evidence.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct WhyAnswer {
+    pub status: crate::ProcessStatus,
+    /// The last lines of the run or build that decided it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub evidence: Option<LogPage>,
+    /// What outlived KILL, by pid and name.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub survivors: Vec<String>,
+}
+
+/// One finding of a compiler.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Diagnostic {
+    pub level: String,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub file: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub line: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub column: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub code: Option<String>,
+    pub message: String,
+    /// The compiler's own text.
+    pub rendered: String,
+}
+
+/// Any request, as it travels.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "op", content = "with", rename_all = "snake_case")]
+pub enum Request {
+    GetStatus(GetStatus),
+    Restart(Restart),
+    Start(Start),
+    Stop(Stop),
+    SearchLogs(SearchLogs),
+    SearchBuildLog(SearchBuildLog),
+    Why(Why),
+    Apply(Apply),
+    Shutdown(Shutdown),
+}
+
+/// Any answer, as it travels.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "is", content = "out", rename_all = "snake_case")]
+pub enum Reply {
+    Status(Box<Status>),
+    Began(Began),
+    Done(Done),
+    LogPage(LogPage),
+    Why(Box<WhyAnswer>),
+    Applied(Applied),
+}
+
+macro_rules! op {
+    ($request:ident => $reply:ident($out:ty), $name:literal, $doc:literal) => {
+        op!($request => $reply($out), $name, $doc, |out| out);
+    };
+    ($request:ident => $reply:ident($out:ty), $name:literal, $doc:literal, |$it:ident| $take:expr) => {
+        impl Op for $request {
+            type Out = $out;
+            const NAME: &'static str = $name;
+            const DOC: &'static str = $doc;
+
+            fn into_request(self) -> Request {
+                Request::$request(self)
+            }
+
+            fn from_reply(reply: Reply) -> Option<$out> {
+                match reply {
+                    Reply::$reply($it) => Some($take),
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+op!(GetStatus => Status(Status), "get_status",
+    "Mode and, per process: state and why, pid, run, uptime, ports, CPU, memory, next restart, last exit, last build, recent events.",
+    |out| *out);
+op!(Restart => Began(Began), "restart",
+    "Build, then swap: the old run serves until the build has succeeded, and stays if it fails (the errors are returned). Use after editing code.");
+op!(Start => Began(Began), "start",
+    "Start a process that is stopped or waiting after a crash; one that runs is left alone. To load new code use `restart`.");
+op!(Stop => Done(Done), "stop",
+    "Stop a process and its whole tree; it stays stopped until started. Not needed before `restart`.");
+op!(SearchLogs => LogPage(LogPage), "search_logs",
+    "Lines a process printed, by regex, time or position; also after it ended. Matches are marked ` * `, context is indented.");
+op!(SearchBuildLog => LogPage(LogPage), "search_build_log",
+    "The same over builds. `restart` already returns the first errors.");
+op!(Why => Why(WhyAnswer), "why", "Why a process is or is not running, with evidence.", |out| *out);
+op!(Apply => Applied(Applied), "apply", "Read the configuration again and put it into force.");
+op!(Shutdown => Done(Done), "shutdown", "Stop everything in order, then end the manager.");
+
+impl Request {
+    pub fn name(&self) -> &'static str {
+        macro_rules! names {
+            ($($op:ident),*) => {
+                match self { $(Request::$op(_) => <$op as Op>::NAME),* }
+            };
+        }
+        crate::for_each_op!(names)
+    }
+}

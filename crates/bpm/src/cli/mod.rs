@@ -1,0 +1,122 @@
+//! The command line: one file for each verb. A verb asks a manager (or reads the logs on disk), has the
+//! answer rendered, and returns an exit code. Must not decide anything that a manager decides.
+
+mod allow;
+mod build_log;
+mod check;
+mod context;
+mod down;
+mod failure;
+mod known;
+mod load;
+mod logs;
+mod output;
+mod printer;
+mod progress;
+mod restart;
+mod search;
+mod start;
+mod status;
+mod stop;
+mod up;
+mod why;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use context::Context;
+use failure::Failure;
+use printer::Printer;
+
+/// Keeps a project's programs running, rebuilds and swaps them, keeps every line they print, and answers
+/// questions about all of it.
+#[derive(Debug, Parser)]
+#[command(name = "bpm", version, arg_required_else_help = true, max_term_width = 100, after_help = EXAMPLES)]
+struct Cli {
+    /// The project's directory (default: the nearest one upwards with `.mcp-run`, else the git worktree)
+    #[arg(long, global = true, value_name = "DIR", help_heading = "Everywhere")]
+    project: Option<PathBuf>,
+    /// Print the answer as JSON; errors too, on stderr
+    #[arg(long, global = true, help_heading = "Everywhere")]
+    json: bool,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  bpm up                       run this project in the foreground
+  bpm up -d                    the same in the background
+  bpm restart api              build `api`, and swap it if that succeeds
+  bpm logs -f                  what all programs print, as they print it
+  bpm search 'panicked at'     look for it in the newest run of each
+  bpm why api                  why it is or is not running
+
+Exit codes: 0 done, 1 the operation failed, 2 usage or configuration, 3 no manager,
+4 not found, 5 timed out while still running";
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Up(up::UpArgs),
+    Allow(allow::AllowArgs),
+    Down(down::DownArgs),
+    #[command(visible_alias = "ps")]
+    Status(status::StatusArgs),
+    Start(start::StartArgs),
+    Stop(stop::StopArgs),
+    Restart(restart::RestartArgs),
+    Logs(logs::LogsArgs),
+    Search(search::SearchArgs),
+    BuildLog(build_log::BuildLogArgs),
+    Why(why::WhyArgs),
+    Check(check::CheckArgs),
+}
+
+/// Carries out a command line; `args` begin with the program's name. To be called in a tokio runtime.
+pub async fn main(args: Vec<OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    let printer = Printer::for_process(cli.json);
+    let cx = Context::new(cli.project, printer);
+    match run(cli.verb, &cx).await {
+        Ok(code) => code,
+        Err(failure) => failure.report(&cx.printer),
+    }
+}
+
+async fn run(verb: Verb, cx: &Context) -> Result<ExitCode, Failure> {
+    match verb {
+        Verb::Up(args) => up::run(args, cx).await,
+        Verb::Allow(args) => allow::run(&args, cx),
+        Verb::Down(args) => down::run(&args, cx).await,
+        Verb::Status(args) => status::run(args, cx).await,
+        Verb::Start(args) => start::run(args, cx).await,
+        Verb::Stop(args) => stop::run(args, cx).await,
+        Verb::Restart(args) => restart::run(args, cx).await,
+        Verb::Logs(args) => logs::run(args, cx).await,
+        Verb::Search(args) => search::run(args, cx),
+        Verb::BuildLog(args) => build_log::run(args, cx).await,
+        Verb::Why(args) => why::run(args, cx).await,
+        Verb::Check(args) => check::run(&args, cx),
+    }
+}
+
+/// A wait in seconds, as an option.
+fn seconds(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if (0.0..=86_400.0).contains(&seconds) => Ok(seconds),
+        Ok(_) | Err(_) => Err("expected a number of seconds from 0 to 86400".to_owned()),
+    }
+}
+
+/// Help, version and wrong usage, as clap words them.
+fn usage(error: &clap::Error) -> ExitCode {
+    // A closed pipe is no reason to complain about the help text.
+    let _ = error.print();
+    u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
+}

@@ -1,0 +1,159 @@
+//! `bpm up`
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use bpm_api::{Apply, Code, Error, GetStatus};
+use bpm_core::fleet::Boot;
+use clap::Args;
+
+use super::context::Context;
+use super::failure::Failure;
+use super::logs;
+use crate::client::{self, Client};
+use crate::control::Control;
+use crate::logbook::What;
+use crate::manager::{self, Manager, Options};
+use crate::render;
+use crate::store::paths::Project;
+use crate::store::{config, lock, trust};
+
+/// Run a project: build and start its processes, and keep them up
+///
+/// Start-up is in release mode. In the foreground everything that is printed is passed through; Ctrl-C ends
+/// all in order, a second one at once. Where a manager runs already, it gets the configuration anew, and its
+/// logs are followed; leaving then stops nothing.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  bpm up                    this project, in the foreground
+  bpm up ~/dev/shop -d      another one, in the background
+  bpm up --dev              build with the dev recipes from the start")]
+pub(super) struct UpArgs {
+    /// The project's directory
+    dir: Option<PathBuf>,
+    /// Leave a manager in the background
+    #[arg(short, long)]
+    detach: bool,
+    /// Start in dev mode instead of release mode
+    #[arg(long)]
+    dev: bool,
+    /// Start what was stopped by hand, too
+    #[arg(long)]
+    fresh: bool,
+    /// Fail where a manager runs already
+    #[arg(long, hide = true)]
+    refuse_if_managed: bool,
+    /// This is the manager that `--detach` leaves
+    #[arg(long, hide = true)]
+    detached_child: bool,
+}
+
+pub(super) async fn run(args: UpArgs, cx: &Context) -> Result<ExitCode, Failure> {
+    if args.detached_child {
+        return detached_child(&args, cx).await;
+    }
+    let project = cx.project_at(args.dir.as_deref())?;
+    let loaded = config::load(&project)?;
+    if lock::is_managed(&project) {
+        return join(&args, cx, &project, &loaded.fingerprint).await;
+    }
+    lock::make_private_dir(&project.state)?;
+    approve(&project, &loaded.fingerprint)?;
+    if args.detach {
+        manager::detach(&project, &args.flags())?;
+        return greet(cx, &project, true).await;
+    }
+    let manager = Manager::take(project.clone(), loaded.config)?;
+    let (options, json) = (args.options(true), cx.printer.json());
+    manager
+        .run(options, |handle| {
+            let handle = handle.clone();
+            tokio::spawn(async move {
+                if let (false, Ok(status)) = (json, handle.ask(GetStatus::default(), client::origin()).await)
+                {
+                    eprint_welcome(&render::welcome(&status));
+                }
+            });
+        })
+        .await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+impl UpArgs {
+    fn options(&self, relay: bool) -> Options {
+        Options { boot: Boot { dev: self.dev, fresh: self.fresh }, relay }
+    }
+
+    fn flags(&self) -> Vec<&'static str> {
+        [(self.dev, "--dev"), (self.fresh, "--fresh")]
+            .into_iter()
+            .filter(|(on, _)| *on)
+            .map(|(_, flag)| flag)
+            .collect()
+    }
+}
+
+/// A manager runs already: it gets the configuration anew, then its logs are followed.
+async fn join(
+    args: &UpArgs,
+    cx: &Context,
+    project: &Project,
+    fingerprint: &str,
+) -> Result<ExitCode, Failure> {
+    if args.refuse_if_managed {
+        return Err(lock::already_managed(project).into());
+    }
+    let client = Client::connect(project).await?;
+    approve(project, fingerprint)?;
+    let env = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let apply = Apply { fresh: args.fresh, env: Some(env.collect()) };
+    let applied = client.ask(apply, client::origin()).await?;
+    if !cx.printer.json() {
+        cx.printer.note(&render::applied(&applied));
+    }
+    let code = greet(cx, project, false).await?;
+    if args.detach || cx.printer.json() {
+        return Ok(code);
+    }
+    logs::print(cx, project, What::Runs, Vec::new(), &logs::Reading::from_now_on()).await
+}
+
+async fn greet(cx: &Context, project: &Project, new: bool) -> Result<ExitCode, Failure> {
+    let client = Client::connect(project).await?;
+    let status = client.ask(GetStatus::default(), client::origin()).await?;
+    match new {
+        true => cx.printer.show(&status, |status, _| render::welcome(status)),
+        false => cx.printer.show(&status, render::status),
+    }
+}
+
+/// The manager that `up -d` leaves: a session of its own, and one word to whoever waits for it.
+async fn detached_child(args: &UpArgs, cx: &Context) -> Result<ExitCode, Failure> {
+    let _ = rustix::process::setsid();
+    let project = cx.project()?;
+    let taken = config::load(&project).and_then(|loaded| Manager::take(project, loaded.config));
+    let manager = match taken {
+        Ok(manager) => manager,
+        Err(error) => {
+            manager::ready(Err(&error))?;
+            return Err(error.into());
+        }
+    };
+    manager.run(args.options(false), |_| drop(manager::ready(Ok(())))).await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn approve(project: &Project, fingerprint: &str) -> Result<(), Error> {
+    trust::approve(project, fingerprint).map_err(|error| {
+        Error::new(Code::System, format!("cannot write into `{}`: {error}", project.state.display()))
+            .hint("make it writable, or set `BPM_STATE_DIR` to a directory that is")
+    })
+}
+
+/// On stderr: stdout is the programs'.
+fn eprint_welcome(text: &str) {
+    use std::io::Write;
+    let _ = std::io::stderr().write_all(text.as_bytes());
+}

@@ -1,0 +1,288 @@
+//! The single writer: takes what happens out of one inbox, lets the core decide, performs what it says.
+//!
+//! Everything that waits is a task that sends a message back; nothing here waits for anything but the
+//! inbox and the core's one deadline. Faces see [`Handle`], which implements
+//! [`Control`](crate::control::Control), and API types.
+
+mod adopt;
+mod clock;
+mod handle;
+mod notes;
+mod perform;
+mod view;
+
+pub use handle::Handle;
+pub use notes::Feed;
+pub(crate) use notes::in_words;
+pub use perform::World;
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bpm_api::{Error, Origin, Status};
+use bpm_core::config::Config;
+use bpm_core::fleet::{Action, Boot, Event, Fleet, Note, Outcome, Request, Snapshot};
+use bpm_core::ids::{Name, OpId, RunId};
+use bpm_core::time::Time;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+
+use crate::exec::watch::Told;
+use crate::store;
+
+use notes::Notes;
+use perform::Performer;
+
+/// How long facts that the next manager could find out by itself may wait to be written down.
+const LAZY_SAVE: Duration = Duration::from_millis(100);
+/// Messages taken in one go before what they changed is written down and performed.
+const BATCH: usize = 256;
+
+/// What the engine is told. The inbox is unbounded, and what can be in it is bounded by the number of
+/// runs and of API connections.
+#[derive(Debug)]
+pub(crate) enum Message {
+    Core(Event),
+    Run {
+        run: RunId,
+        told: Told,
+    },
+    Ask {
+        what: Request,
+        origin: Origin,
+        reply: oneshot::Sender<Outcome>,
+    },
+    Status {
+        process: Option<String>,
+        reply: oneshot::Sender<Result<Status, Error>>,
+    },
+    /// The terminal or systemd wants the manager to end.
+    Shutdown,
+}
+
+/// Who waits for an operation.
+#[derive(Debug)]
+struct Asked {
+    reply: Option<oneshot::Sender<Outcome>>,
+    origin: Origin,
+}
+
+/// The engine's state. Consumed by [`Engine::run`].
+#[derive(Debug)]
+pub struct Engine {
+    fleet: Fleet,
+    inbox: mpsc::UnboundedReceiver<Message>,
+    performer: Performer,
+    notes: Notes,
+    asked: HashMap<OpId, Asked>,
+    next_op: u64,
+    /// Runs of the manager before that are being looked up.
+    adopting: HashSet<RunId>,
+    boot: Option<Boot>,
+    /// Disk errors of logs, by process.
+    log_alarms: BTreeMap<Name, i32>,
+    save_error: Option<String>,
+    saved: Option<Snapshot>,
+    save_at: Option<Instant>,
+    started: Time,
+    quit: bool,
+}
+
+impl Engine {
+    /// Takes over what the manager before left, then starts up. The handle works at once.
+    pub fn start(world: Arc<World>, config: &Arc<Config>, boot: Boot) -> (Engine, Handle, Feed) {
+        let now = clock::now();
+        let snapshot = store::intent::load(&world.project, now).unwrap_or_else(|| Snapshot::empty(now));
+        let fleet = Fleet::restore(config, snapshot, now);
+        let (sender, inbox) = mpsc::unbounded_channel();
+        let (notes, feed) = Notes::open(world.project.events());
+        let handle = Handle::new(sender.clone(), Arc::clone(&world));
+        let mut engine = Engine {
+            fleet,
+            inbox,
+            performer: Performer::new(world, Arc::clone(config), sender),
+            notes,
+            asked: HashMap::new(),
+            next_op: 1,
+            adopting: HashSet::new(),
+            boot: Some(boot),
+            log_alarms: BTreeMap::new(),
+            save_error: None,
+            saved: None,
+            save_at: None,
+            started: now,
+            quit: false,
+        };
+        engine.adopt();
+        engine.boot_when_adopted();
+        (engine, handle, feed)
+    }
+
+    /// Runs until everything has ended after a shutdown.
+    pub async fn run(mut self) {
+        let mut batch = Vec::with_capacity(BATCH);
+        while !self.quit {
+            let deadline = self.next_wake();
+            tokio::select! {
+                taken = self.inbox.recv_many(&mut batch, BATCH) => {
+                    if taken == 0 {
+                        return;
+                    }
+                }
+                () = sleep_until(deadline) => {}
+            }
+            self.turn(&mut batch);
+        }
+    }
+
+    /// One turn: all that came in is decided, then written down, then performed.
+    fn turn(&mut self, batch: &mut Vec<Message>) {
+        let now = clock::now();
+        let mut actions = Vec::new();
+        for message in batch.drain(..) {
+            self.take(message, now, &mut actions);
+        }
+        if self.fleet.next_deadline().is_some_and(|at| at <= now) {
+            actions.append(&mut self.fleet.step(Event::Tick, now));
+        }
+        self.carry_out(actions);
+        self.boot_when_adopted();
+    }
+
+    fn take(&mut self, message: Message, now: Time, actions: &mut Vec<Action>) {
+        match message {
+            Message::Core(event) => actions.append(&mut self.fleet.step(event, now)),
+            Message::Run { run, told } => {
+                self.adopting.remove(&run);
+                if let Told::Alarm { errno } = told {
+                    self.log_alarm(&run.process, errno);
+                } else if let Some(event) = adopt::event_of(run, told) {
+                    actions.append(&mut self.fleet.step(event, now));
+                }
+            }
+            Message::Ask { what, origin, reply } => {
+                let op = self.accept(origin, Some(reply));
+                if let Request::Apply { config } = &what {
+                    self.performer.configure(Arc::clone(config));
+                }
+                actions.append(&mut self.fleet.step(Event::Asked { op, what }, now));
+            }
+            Message::Status { process, reply } => {
+                let _ = reply.send(self.status(process.as_deref(), now));
+            }
+            Message::Shutdown => {
+                let op = self
+                    .accept(Origin { face: "signal".into(), who: "the terminal or the system".into() }, None);
+                actions.append(&mut self.fleet.step(Event::Asked { op, what: Request::Shutdown }, now));
+            }
+        }
+    }
+
+    fn accept(&mut self, origin: Origin, reply: Option<oneshot::Sender<Outcome>>) -> OpId {
+        let op = OpId(self.next_op);
+        self.next_op += 1;
+        self.asked.insert(op, Asked { reply, origin });
+        op
+    }
+
+    /// Writes down what must survive, then performs. A step that only tells something is saved lazily.
+    fn carry_out(&mut self, actions: Vec<Action>) {
+        if actions.iter().any(has_effect) {
+            self.save();
+        } else if !actions.is_empty() && self.save_at.is_none() {
+            self.save_at = Some(Instant::now() + LAZY_SAVE);
+        }
+        if self.save_at.is_some_and(|at| at <= Instant::now()) {
+            self.save();
+        }
+        for action in actions {
+            match action {
+                Action::Finish { op, outcome } => self.finish(op, outcome),
+                Action::Note(note) => self.note(&note),
+                Action::Quit => {
+                    self.save();
+                    self.quit = true;
+                }
+                effect => self.performer.perform(effect),
+            }
+        }
+    }
+
+    fn finish(&mut self, op: OpId, outcome: Outcome) {
+        if let Some(reply) = self.asked.remove(&op).and_then(|asked| asked.reply) {
+            let _ = reply.send(outcome); // who asked may have gone; the work is done all the same
+        }
+    }
+
+    fn note(&mut self, note: &Note) {
+        let by = match note.change {
+            bpm_core::fleet::Change::Requested { op, .. } => self.asked.get(&op).map(|asked| &asked.origin),
+            _ => None,
+        };
+        self.notes.tell(note, by);
+        self.performer.noticed(note);
+    }
+
+    fn save(&mut self) {
+        self.save_at = None;
+        let snapshot = self.fleet.snapshot();
+        if self.saved.as_ref() == Some(&snapshot) {
+            return;
+        }
+        match store::intent::save(&self.performer.world().project, &snapshot) {
+            Ok(()) => {
+                self.saved = Some(snapshot);
+                self.save_error = None;
+            }
+            Err(error) => {
+                tracing::error!("cannot write the intent file: {error}");
+                self.save_error = Some(error.to_string());
+                self.save_at = Some(Instant::now() + Duration::from_secs(1));
+            }
+        }
+    }
+
+    fn log_alarm(&mut self, process: &Name, errno: Option<i32>) {
+        match errno {
+            Some(errno) => self.log_alarms.insert(process.clone(), errno),
+            None => self.log_alarms.remove(process),
+        };
+    }
+
+    fn next_wake(&self) -> Option<Instant> {
+        let wait = self.fleet.next_deadline().map(|at| Instant::now() + at.after(clock::now()));
+        wait.into_iter().chain(self.save_at).min()
+    }
+
+    /// Begins once every run of the manager before has been heard of.
+    fn boot_when_adopted(&mut self) {
+        if !self.adopting.is_empty() {
+            return;
+        }
+        if let Some(boot) = self.boot.take() {
+            let actions = self.fleet.step(Event::Boot(boot), clock::now());
+            self.carry_out(actions);
+        }
+    }
+}
+
+fn has_effect(action: &Action) -> bool {
+    match action {
+        Action::Build { .. }
+        | Action::CancelBuild { .. }
+        | Action::KillBuild { .. }
+        | Action::Spawn { .. }
+        | Action::Terminate { .. }
+        | Action::Kill { .. }
+        | Action::Quit => true,
+        Action::Finish { .. } | Action::Note(_) => false,
+    }
+}
+
+async fn sleep_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,192 @@
+//! Performs the core's actions: each is a task of its own that sends back what came of it.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, RwLock};
+
+use bpm_core::config::{Config, Process};
+use bpm_core::fleet::{Action, BuildFailure, BuildOutcome, Change, Event, Note};
+use bpm_core::ids::{BuildId, Mode, RunId};
+use bpm_core::service::Artefact;
+use tokio::sync::mpsc;
+
+use super::Message;
+use crate::exec::environment::Env;
+use crate::exec::watch::{Command, Told};
+use crate::exec::{build, retention, start};
+use crate::store::paths::Project;
+
+/// What performing needs and nothing decides about.
+#[derive(Debug)]
+pub struct World {
+    pub project: Project,
+    pub mcp_url: Option<String>,
+    /// Where runs get cgroups of their own, if anywhere.
+    pub cgroup_base: Option<PathBuf>,
+    /// The program that becomes a shim or a build when told to: this one.
+    pub executable: PathBuf,
+    /// Soft limit of open files that programs get: the one the manager was started with.
+    pub open_files: Option<u64>,
+    environment: RwLock<Arc<Env>>,
+    pub direnv: crate::exec::direnv::Cache,
+}
+
+impl World {
+    pub fn new(project: Project, mcp_url: Option<String>, open_files: Option<u64>) -> World {
+        let cgroup_base = crate::exec::cgroups::base(&project.id);
+        World {
+            project,
+            mcp_url,
+            cgroup_base,
+            executable: PathBuf::from("/proc/self/exe"),
+            open_files,
+            environment: RwLock::new(Arc::new(Env::of_this_process().inheritable())),
+            direnv: crate::exec::direnv::Cache::default(),
+        }
+    }
+
+    /// What programs started from now on inherit.
+    pub fn environment(&self) -> Arc<Env> {
+        Arc::clone(&self.environment.read().unwrap_or_else(std::sync::PoisonError::into_inner))
+    }
+
+    pub fn set_environment(&self, entries: Vec<(String, String)>) {
+        let mut env = Env::new();
+        for (name, value) in entries {
+            env.set(name, value);
+        }
+        *self.environment.write().unwrap_or_else(std::sync::PoisonError::into_inner) =
+            Arc::new(env.inheritable());
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Performer {
+    world: Arc<World>,
+    config: Arc<Config>,
+    inbox: mpsc::UnboundedSender<Message>,
+    runs: HashMap<RunId, mpsc::UnboundedSender<Command>>,
+    builds: HashMap<BuildId, mpsc::UnboundedSender<Command>>,
+}
+
+impl Performer {
+    pub(super) fn new(
+        world: Arc<World>,
+        config: Arc<Config>,
+        inbox: mpsc::UnboundedSender<Message>,
+    ) -> Performer {
+        Performer { world, config, inbox, runs: HashMap::new(), builds: HashMap::new() }
+    }
+
+    pub(super) fn world(&self) -> &World {
+        &self.world
+    }
+
+    pub(super) fn config(&self) -> &Config {
+        &self.config
+    }
+
+    pub(super) fn configure(&mut self, config: Arc<Config>) {
+        self.config = config;
+    }
+
+    pub(super) fn perform(&mut self, action: Action) {
+        match action {
+            Action::Build { build, recipe } => self.build(build, recipe),
+            Action::CancelBuild { build } => tell(&self.builds, &build, Command::Signal(TERM)),
+            Action::KillBuild { build } => tell(&self.builds, &build, Command::Kill),
+            Action::Spawn { run, recipe, artefact } => self.spawn(run, recipe, artefact),
+            Action::Terminate { run, signal } => tell(&self.runs, &run, Command::Signal(signal.number())),
+            Action::Kill { run } => tell(&self.runs, &run, Command::Kill),
+            Action::Finish { .. } | Action::Note(_) | Action::Quit => {}
+        }
+    }
+
+    /// Lets go of what is over.
+    pub(super) fn noticed(&mut self, note: &Note) {
+        self.runs.retain(|_, commands| !commands.is_closed());
+        self.builds.retain(|_, commands| !commands.is_closed());
+        if let (Some(process), Change::Started { .. } | Change::BuildStarted { .. }) =
+            (&note.process, &note.change)
+            && let Some(process) = self.config.process(process)
+        {
+            retention::prune_later(&self.world.project, process);
+        }
+    }
+
+    fn build(&mut self, id: BuildId, recipe: Mode) {
+        let (commands, received) = mpsc::unbounded_channel();
+        let inbox = self.inbox.clone();
+        let done = move |build: BuildId, outcome| {
+            let _ = inbox.send(Message::Core(Event::BuildDone { build, outcome }));
+        };
+        let Some(process) = self.process(&id.process) else {
+            let reason = "the process is no longer configured".to_owned();
+            return done(id, BuildOutcome::Failed(BuildFailure { reason }));
+        };
+        self.builds.insert(id.clone(), commands);
+        let world = Arc::clone(&self.world);
+        tokio::spawn(async move {
+            let outcome = build::run(&world, &process, id.number, recipe, received).await;
+            done(id, outcome);
+        });
+    }
+
+    pub(super) fn adopt_build(&mut self, id: BuildId) {
+        let (commands, received) = mpsc::unbounded_channel();
+        self.builds.insert(id.clone(), commands);
+        let (world, inbox) = (Arc::clone(&self.world), self.inbox.clone());
+        let rust = self.process(&id.process).is_some_and(|process| build::leaves_executable(&process));
+        tokio::spawn(async move {
+            let outcome = build::adopt(&world, &id.process, id.number, rust, received).await;
+            let _ = inbox.send(Message::Core(Event::BuildDone { build: id, outcome }));
+        });
+    }
+
+    fn spawn(&mut self, id: RunId, recipe: Mode, artefact: Option<Artefact>) {
+        let (commands, received) = mpsc::unbounded_channel();
+        let tell = self.teller(id.clone());
+        let Some(process) = self.process(&id.process) else {
+            return tell(start::refused("the process is no longer configured"));
+        };
+        self.runs.insert(id.clone(), commands);
+        let world = Arc::clone(&self.world);
+        tokio::spawn(async move {
+            start::run(&world, &process, id.number, recipe, artefact, received, tell).await
+        });
+    }
+
+    pub(super) fn adopt_run(&mut self, id: RunId) {
+        let (commands, received) = mpsc::unbounded_channel();
+        self.runs.insert(id.clone(), commands);
+        let (world, tell) = (Arc::clone(&self.world), self.teller(id.clone()));
+        let log_max_bytes = self.process(&id.process).map_or(1 << 30, |process| process.logs.max_bytes);
+        tokio::spawn(async move {
+            start::adopt(&world, &id.process, id.number, log_max_bytes, received, tell).await;
+        });
+    }
+
+    fn teller(&self, run: RunId) -> impl Fn(Told) + Send + 'static {
+        let inbox = self.inbox.clone();
+        move |told| {
+            let _ = inbox.send(Message::Run { run: run.clone(), told });
+        }
+    }
+
+    fn process(&self, name: &str) -> Option<Arc<Process>> {
+        self.config.process(name).cloned().map(Arc::new)
+    }
+}
+
+const TERM: i32 = 15;
+
+/// A run that is over has no ear; its end is on its way to the core.
+fn tell<K: std::hash::Hash + Eq>(
+    ears: &HashMap<K, mpsc::UnboundedSender<Command>>,
+    whom: &K,
+    command: Command,
+) {
+    if let Some(ear) = ears.get(whom) {
+        let _ = ear.send(command);
+    }
+}

@@ -1,0 +1,255 @@
+//! The only converter from the core's state to API types.
+
+use std::time::Duration;
+
+use bpm_api as api;
+use bpm_core::config::Kind;
+use bpm_core::fleet::{Ending, Outcome, signal_name};
+use bpm_core::ids::Mode;
+use bpm_core::service::{Intent, LastExit, Service, State, Step};
+use bpm_core::time::Time;
+
+use super::Engine;
+
+/// Recent events in the status of all processes, and of one.
+const FEW_EVENTS: usize = 3;
+const MORE_EVENTS: usize = 20;
+
+impl Engine {
+    pub(super) fn status(&self, process: Option<&str>, now: Time) -> Result<api::Status, api::Error> {
+        if let Some(name) = process
+            && self.fleet.service(name).is_none()
+        {
+            let known: Vec<&str> = self.fleet.services().iter().map(|service| &**service.name()).collect();
+            return Err(unknown_process(name, &known));
+        }
+        let wanted = |service: &&Service| process.is_none_or(|name| **service.name() == *name);
+        let most = if process.is_some() { MORE_EVENTS } else { FEW_EVENTS };
+        let processes = self
+            .fleet
+            .services()
+            .iter()
+            .filter(wanted)
+            .map(|service| self.process_status(service, most, now))
+            .collect();
+        let world = self.performer.world();
+        Ok(api::Status {
+            mode: mode(self.fleet.mode()),
+            release_switch_in_seconds: self.fleet.release_switch_at().map(|at| seconds(at.after(now))),
+            manager: api::ManagerStatus {
+                pid: std::process::id(),
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+                uptime_seconds: seconds(now.since(self.started)),
+                mcp_url: world.mcp_url.clone(),
+                containment: if world.cgroup_base.is_some() { "cgroup" } else { "process tree" }.to_owned(),
+                closing: self.fleet.is_closing(),
+                paths: api::Paths {
+                    project: world.project.root.display().to_string(),
+                    config: world.project.config().display().to_string(),
+                    state: world.project.state.display().to_string(),
+                    socket: world.project.socket().display().to_string(),
+                },
+            },
+            processes,
+            alarms: self.alarms(),
+        })
+    }
+
+    fn process_status(&self, service: &Service, events: usize, now: Time) -> api::ProcessStatus {
+        let why = service.explain(self.fleet.mode(), now);
+        let live = service.live().filter(|run| run.pid.is_some());
+        let ready = live.filter(|run| run.is_ready());
+        api::ProcessStatus {
+            name: service.name().to_string(),
+            kind: self.kind(service.name()),
+            state: state(why.state),
+            why: why.reason,
+            next: why.unblocks,
+            pid: live.and_then(|run| run.pid),
+            run: live.map(|run| run.number),
+            recipe: live.map(|run| mode(run.recipe)),
+            uptime_seconds: ready.and_then(|run| run.started).map(|at| seconds(now.since(at))),
+            restarts: service.starts().saturating_sub(1),
+            crashes: service.backoff().crashes,
+            restart_in_seconds: service.backoff().due.map(|at| seconds(at.after(now))),
+            last_exit: service.last_exit().map(|exit| exit_status(exit, now)),
+            last_build: service.last_build().map(|build| api::BuildStatus {
+                build: build.number,
+                recipe: mode(build.recipe),
+                ok: Some(build.failure.is_none()),
+                seconds: seconds(now.since(build.at)),
+                note: build.failure.as_ref().map(ToString::to_string),
+            }),
+            building: building(service, now),
+            sample: None,
+            keeps_artefact: service.rules().keeps_artefact,
+            events: self.notes.recent(service.name(), events),
+        }
+    }
+
+    fn kind(&self, process: &str) -> api::ProcessKind {
+        let config = self.performer.config();
+        match config.process(process).map(|process| &process.kind) {
+            Some(Kind::Rust(_)) => api::ProcessKind::Rust,
+            Some(Kind::Npm) => api::ProcessKind::Npm,
+            Some(Kind::Command) | None => api::ProcessKind::Command,
+        }
+    }
+
+    fn alarms(&self) -> Vec<api::Alarm> {
+        let disk = self.log_alarms.iter().map(|(process, errno)| api::Alarm {
+            process: Some(process.to_string()),
+            message: format!(
+                "its log cannot be written ({}); output is dropped and counted until it can",
+                std::io::Error::from_raw_os_error(*errno)
+            ),
+        });
+        let save = self.save_error.iter().map(|error| api::Alarm {
+            process: None,
+            message: format!(
+                "the state directory cannot be written ({error}); a crash of the manager now would lose track"
+            ),
+        });
+        let dropped = Some(self.notes.dropped()).filter(|count| *count > 0).map(|count| api::Alarm {
+            process: None,
+            message: format!("{count} events are missing in the journal: the disk was too slow"),
+        });
+        disk.chain(save).chain(dropped).collect()
+    }
+}
+
+pub(super) fn unknown_process(name: &str, known: &[&str]) -> api::Error {
+    let list = known.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    let expected = if known.is_empty() { "none is configured".to_owned() } else { format!("known: {list}") };
+    let near = known.iter().max_by(|a, b| strsim::jaro(name, a).total_cmp(&strsim::jaro(name, b)));
+    let error =
+        api::Error::new(api::Code::UnknownProcess, format!("there is no process `{name}` ({expected})"));
+    match near.filter(|near| strsim::jaro(name, near) > 0.7) {
+        Some(near) => error.hint(format!("did you mean `{near}`?")),
+        None => error.hint("`bpm status` lists them; `.mcp-run` configures them"),
+    }
+}
+
+pub(super) fn mode(mode: Mode) -> api::Mode {
+    match mode {
+        Mode::Dev => api::Mode::Dev,
+        Mode::Release => api::Mode::Release,
+    }
+}
+
+fn state(state: State) -> api::State {
+    match state {
+        State::Starting => api::State::Starting,
+        State::Running => api::State::Running,
+        State::Stopping => api::State::Stopping,
+        State::Stopped => api::State::Stopped,
+        State::Idle => api::State::Idle,
+        State::BackingOff => api::State::BackingOff,
+        State::CrashLooping => api::State::CrashLooping,
+        State::BuildFailed => api::State::BuildFailed,
+        State::CannotStart => api::State::CannotStart,
+        State::Ended => api::State::Ended,
+        State::Stuck => api::State::Stuck,
+    }
+}
+
+fn exit_status(exit: &LastExit, now: Time) -> api::ExitStatus {
+    let (code, signal, lost) = match exit.ending {
+        Ending::Code(code) => (Some(code), None, false),
+        Ending::Signal(number) => {
+            (None, Some(signal_name(number).map_or_else(|| number.to_string(), str::to_owned)), false)
+        }
+        Ending::Lost => (None, None, true),
+    };
+    api::ExitStatus {
+        run: exit.run,
+        code,
+        signal,
+        lost,
+        asked: exit.asked,
+        ago_seconds: seconds(now.since(exit.at)),
+    }
+}
+
+fn building(service: &Service, now: Time) -> Option<api::BuildStatus> {
+    let candidate = service.candidate()?;
+    let (build, since, note) = match candidate.step {
+        Step::Building { build, since } => (build, since, None),
+        Step::Queued if service.intent() == Intent::Up => {
+            (service.cancelled_build()?, now, Some("waits until the build before has ended".to_owned()))
+        }
+        Step::Queued => return None,
+    };
+    Some(api::BuildStatus {
+        build,
+        recipe: mode(candidate.recipe),
+        ok: None,
+        seconds: seconds(now.since(since)),
+        note,
+    })
+}
+
+/// What an operation's outcome means to who asked for it. `BuildFailed` still lacks the diagnostics.
+pub(super) fn reply(process: &str, outcome: Outcome) -> Result<api::Reply, api::Error> {
+    use api::{Code, Error};
+    let done = |message: String| Ok(api::Reply::Done(api::Done { message }));
+    match outcome {
+        Outcome::Up { run, pid, build, recipe } => {
+            Ok(api::Reply::Began(began(process, run, pid, recipe, build, false)))
+        }
+        Outcome::AlreadyUp { run, pid, recipe } => {
+            Ok(api::Reply::Began(began(process, run, pid, recipe, None, true)))
+        }
+        Outcome::Down { was_running: true } => {
+            done(format!("`{process}` is stopped; nothing of its tree is left"))
+        }
+        Outcome::Down { was_running: false } => done(format!("`{process}` was not running")),
+        Outcome::BuildFailed { build, failure, still_up } => {
+            let goes_on = still_up.map_or_else(String::new, |run| format!("; run {run} goes on"));
+            Err(Error::new(
+                Code::BuildFailed,
+                format!("build {build} of `{process}` failed: {failure}{goes_on}"),
+            )
+            .hint(format!("mend it and restart; the whole log: `bpm build-log {process}`")))
+        }
+        Outcome::SpawnFailed { run, error } => Err(Error::new(
+            Code::SpawnFailed,
+            format!("run {run} of `{process}` could not be started: {error}"),
+        )
+        .hint(format!("put that right, then `bpm restart {process}`"))),
+        Outcome::Stuck { run } => Err(Error::new(
+            Code::Stuck,
+            format!("some of run {run} of `{process}` outlived KILL; nothing is started beside it"),
+        )
+        .hint(format!("`bpm why {process}` names what is left"))),
+        Outcome::Overtaken { by } => {
+            Err(Error::new(Code::Overtaken, format!("{by} took the place of this request for `{process}`"))
+                .hint("`bpm status` shows where it stands"))
+        }
+        Outcome::Applied(applied) => Ok(api::Reply::Applied(api::Applied {
+            added: applied.added.iter().map(ToString::to_string).collect(),
+            removed: applied.removed.iter().map(ToString::to_string).collect(),
+            changed: applied.changed.iter().map(ToString::to_string).collect(),
+        })),
+        Outcome::Closing => {
+            Err(Error::new(Code::Closing, "the manager is shutting down").hint("`bpm up` starts it again"))
+        }
+        Outcome::NoSuchProcess { known } => {
+            let known: Vec<&str> = known.iter().map(|name| &**name).collect();
+            Err(unknown_process(process, &known))
+        }
+        Outcome::Ended { stuck } if stuck.is_empty() => done("everything is stopped".to_owned()),
+        Outcome::Ended { stuck } => {
+            let names = stuck.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+            Err(Error::new(Code::Stuck, format!("some of {names} outlived KILL; all else is stopped")))
+        }
+    }
+}
+
+fn began(process: &str, run: u64, pid: u32, recipe: Mode, build: Option<u64>, already: bool) -> api::Began {
+    api::Began { process: process.to_owned(), run, pid, recipe: mode(recipe), already, build, warnings: 0 }
+}
+
+fn seconds(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 10.0).round() / 10.0
+}

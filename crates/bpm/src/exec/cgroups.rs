@@ -1,0 +1,78 @@
+//! Where this project's runs can have cgroups of their own (cgroup v2), if anywhere.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// With systemd's `DelegateSubgroup=manager` the manager sits in a leaf of this name, and runs get
+/// siblings of it.
+const MANAGER_LEAF: &str = "manager";
+
+/// Finds or makes the directory in which each run of the project gets a cgroup. `None`: this user may
+/// not make any here, and trees are found by subreaper and `/proc` alone.
+pub fn base(project_id: &str) -> Option<PathBuf> {
+    let mount = mount_point(&fs::read_to_string("/proc/self/mounts").ok()?)?;
+    let own = own_cgroup(&fs::read_to_string("/proc/self/cgroup").ok()?)?;
+    let parent = parent_for_runs(&mount, &own)?;
+    let base = parent.join(format!("bpm-{project_id}"));
+    match fs::create_dir(&base) {
+        Ok(()) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+        Err(_) => return None,
+    }
+    // a directory that can be made is not yet one that processes may be put into
+    let probe = base.join("probe");
+    let usable = fs::create_dir(&probe).is_ok() && writable(&probe.join("cgroup.procs"));
+    let _ = fs::remove_dir(&probe);
+    usable.then_some(base)
+}
+
+/// The cgroup of one run.
+pub fn of_run(base: &Path, tag: &str) -> PathBuf {
+    let safe = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '-' };
+    base.join(tag.chars().map(safe).collect::<String>())
+}
+
+fn mount_point(mounts: &str) -> Option<PathBuf> {
+    let fields = |line: &str| {
+        let mut words = line.split(' ').map(str::to_owned);
+        Some((words.nth(1)?, words.next()?))
+    };
+    mounts.lines().filter_map(fields).find(|(_, kind)| kind == "cgroup2").map(|(path, _)| PathBuf::from(path))
+}
+
+fn own_cgroup(cgroup: &str) -> Option<PathBuf> {
+    let path = cgroup.lines().find_map(|line| line.strip_prefix("0::/"))?;
+    Some(PathBuf::from(path))
+}
+
+fn parent_for_runs(mount: &Path, own: &Path) -> Option<PathBuf> {
+    let own = match own.file_name() {
+        Some(leaf) if leaf == MANAGER_LEAF => own.parent()?,
+        _ => own,
+    };
+    Some(mount.join(own))
+}
+
+fn writable(path: &Path) -> bool {
+    rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_the_unified_mount_beside_v1_ones() {
+        let mounts =
+            "cgroup /sys/fs/cgroup/cpu cgroup rw 0 0\ncgroup2 /sys/fs/cgroup/unified cgroup2 rw 0 0\n";
+        assert_eq!(mount_point(mounts), Some(PathBuf::from("/sys/fs/cgroup/unified")));
+        assert_eq!(mount_point("proc /proc proc rw 0 0\n"), None);
+    }
+
+    #[test]
+    fn runs_are_siblings_of_a_manager_in_a_delegated_subgroup() {
+        let own = own_cgroup("3:cpu:/\n0::/user.slice/bpm.service/manager\n").unwrap();
+        let parent = parent_for_runs(Path::new("/sys/fs/cgroup"), &own);
+        assert_eq!(parent, Some(PathBuf::from("/sys/fs/cgroup/user.slice/bpm.service")));
+    }
+}

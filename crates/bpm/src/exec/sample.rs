@@ -1,0 +1,251 @@
+//! CPU, memory and listening ports of whole trees, taken when somebody asks, at most once a second, and
+//! handed out with their age. Nothing is sampled while nobody asks.
+
+use std::collections::{HashMap, HashSet};
+use std::fs;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bpm_api::{Sample, Status};
+use tokio::sync::Mutex;
+
+const LEAST_AGE: Duration = Duration::from_secs(1);
+/// An older sample says nothing any more: whoever asks waits for a new one.
+const STALE: Duration = Duration::from_secs(10);
+
+/// The last samples.
+#[derive(Debug, Default)]
+pub struct Sampler {
+    last: std::sync::Mutex<Option<Arc<Taken>>>,
+    taking: Mutex<()>,
+}
+
+#[derive(Debug)]
+struct Taken {
+    at: Instant,
+    /// CPU ticks of each leader's tree, for the next difference.
+    ticks: HashMap<u32, u64>,
+    trees: HashMap<u32, Tree>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Tree {
+    cpu_percent: f64,
+    memory_bytes: u64,
+    processes: u32,
+    ports: Vec<u16>,
+}
+
+impl Sampler {
+    /// Adds samples to a status: the last ones at once where they are fresh enough to mean something,
+    /// while new ones are taken behind its back.
+    pub async fn fill(self: &Arc<Self>, status: &mut Status) {
+        let leaders: Vec<u32> = status.processes.iter().filter_map(|process| process.pid).collect();
+        if leaders.is_empty() {
+            return;
+        }
+        let last = self.last();
+        let age = last.as_ref().map(|taken| taken.at.elapsed());
+        let knows_all =
+            last.as_ref().is_some_and(|taken| leaders.iter().all(|pid| taken.trees.contains_key(pid)));
+        let taken = match age {
+            Some(age) if age < LEAST_AGE && knows_all => last,
+            Some(age) if age < STALE && knows_all => {
+                let sampler = Arc::clone(self);
+                tokio::spawn(async move { sampler.take(leaders).await });
+                last
+            }
+            _ => self.take(leaders).await,
+        };
+        let Some(taken) = taken else { return };
+        let age_ms = u64::try_from(taken.at.elapsed().as_millis()).unwrap_or(u64::MAX);
+        for process in &mut status.processes {
+            let tree = process.pid.and_then(|pid| taken.trees.get(&pid));
+            process.sample = tree.map(|tree| Sample {
+                cpu_percent: tree.cpu_percent,
+                memory_bytes: tree.memory_bytes,
+                processes: tree.processes,
+                ports: tree.ports.clone(),
+                age_ms,
+            });
+        }
+    }
+
+    fn last(&self) -> Option<Arc<Taken>> {
+        self.last.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+
+    /// One at a time: whoever comes while one is being taken gets that one.
+    async fn take(&self, leaders: Vec<u32>) -> Option<Arc<Taken>> {
+        let asked = Instant::now();
+        let _one = self.taking.lock().await;
+        let before = self.last();
+        if let Some(taken) = &before
+            && taken.at >= asked
+            && leaders.iter().all(|pid| taken.trees.contains_key(pid))
+        {
+            return before;
+        }
+        let taken =
+            tokio::task::spawn_blocking(move || sample(&leaders, before.as_deref())).await.ok().map(Arc::new);
+        self.last.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone_from(&taken);
+        taken
+    }
+}
+
+/// What one look at `/proc/PID/stat` gives.
+struct Seen {
+    parent: u32,
+    ticks: u64,
+    rss_pages: u64,
+    started_ticks: u64,
+}
+
+fn sample(leaders: &[u32], before: Option<&Taken>) -> Taken {
+    let at = Instant::now();
+    let all = look_at_all();
+    let mut children: HashMap<u32, Vec<u32>> = HashMap::new();
+    for (pid, seen) in &all {
+        children.entry(seen.parent).or_default().push(*pid);
+    }
+    let listening = listening_sockets();
+    let ticks_per_second = rustix::param::clock_ticks_per_second().max(1);
+    let page_bytes = rustix::param::page_size() as u64;
+    let mut taken = Taken { at, ticks: HashMap::new(), trees: HashMap::new() };
+    for leader in leaders {
+        let tree = tree_of(*leader, &all, &children);
+        let ticks: u64 = tree.iter().filter_map(|pid| all.get(pid)).map(|seen| seen.ticks).sum();
+        let pages: u64 = tree.iter().filter_map(|pid| all.get(pid)).map(|seen| seen.rss_pages).sum();
+        let cpu_percent = percent(*leader, ticks, ticks_per_second, at, before, all.get(leader));
+        taken.ticks.insert(*leader, ticks);
+        taken.trees.insert(
+            *leader,
+            Tree {
+                cpu_percent,
+                memory_bytes: pages * page_bytes,
+                processes: u32::try_from(tree.len()).unwrap_or(u32::MAX),
+                ports: ports_of(&tree, &listening),
+            },
+        );
+    }
+    taken
+}
+
+/// Of one core, since the sample before; without one, since the leader's start.
+fn percent(
+    leader: u32,
+    ticks: u64,
+    per_second: u64,
+    at: Instant,
+    before: Option<&Taken>,
+    now: Option<&Seen>,
+) -> f64 {
+    let earlier = before.and_then(|before| Some((before.at, *before.ticks.get(&leader)?)));
+    let (used, seconds) = match (earlier, now) {
+        (Some((then, ticks_then)), _) => {
+            (ticks.saturating_sub(ticks_then), at.duration_since(then).as_secs_f64())
+        }
+        (None, Some(seen)) => {
+            let up = fs::read_to_string("/proc/uptime").ok();
+            let up = up.and_then(|text| text.split(' ').next()?.parse::<f64>().ok()).unwrap_or(0.0);
+            (ticks, up - seen.started_ticks as f64 / per_second as f64)
+        }
+        (None, None) => return 0.0,
+    };
+    let percent = used as f64 / per_second as f64 / seconds.max(0.01) * 100.0;
+    (percent * 10.0).round() / 10.0
+}
+
+fn look_at_all() -> HashMap<u32, Seen> {
+    let Ok(entries) = fs::read_dir("/proc") else { return HashMap::new() };
+    let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    pids.filter_map(|pid| Some((pid, look_at(pid)?))).collect()
+}
+
+/// Fields of `proc_pid_stat(5)`; the name may hold anything, so they are counted from its last `)`.
+fn look_at(pid: u32) -> Option<Seen> {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let fields: Vec<&str> = text[text.rfind(')')? + 1..].split_ascii_whitespace().collect();
+    let number = |place: usize| fields.get(place)?.parse::<u64>().ok();
+    Some(Seen {
+        parent: u32::try_from(number(1)?).ok()?,
+        ticks: number(11)? + number(12)?,
+        started_ticks: number(19)?,
+        rss_pages: number(21)?,
+    })
+}
+
+/// The leader's descendants, and what its shim (the leader's parent, a subreaper) adopted from it.
+fn tree_of(leader: u32, all: &HashMap<u32, Seen>, children: &HashMap<u32, Vec<u32>>) -> Vec<u32> {
+    let shim = all.get(&leader).map(|seen| seen.parent).filter(|parent| *parent > 1);
+    let mut waiting: Vec<u32> = match shim.and_then(|shim| children.get(&shim)) {
+        Some(siblings) => siblings.clone(),
+        None => vec![leader],
+    };
+    let mut tree = Vec::new();
+    let mut met: HashSet<u32> = waiting.iter().copied().collect();
+    while let Some(pid) = waiting.pop() {
+        tree.push(pid);
+        for child in children.get(&pid).into_iter().flatten() {
+            if met.insert(*child) {
+                waiting.push(*child);
+            }
+        }
+    }
+    tree
+}
+
+/// Ports by socket inode.
+fn listening_sockets() -> HashMap<u64, u16> {
+    const LISTEN: &str = "0A";
+    let mut found = HashMap::new();
+    for table in ["/proc/net/tcp", "/proc/net/tcp6"] {
+        let text = fs::read_to_string(table).unwrap_or_default();
+        for line in text.lines().skip(1) {
+            let fields: Vec<&str> = line.split_ascii_whitespace().collect();
+            let row = (fields.get(1), fields.get(3), fields.get(9));
+            if let (Some(local), Some(&LISTEN), Some(inode)) = row
+                && let Some((_, port)) = local.rsplit_once(':')
+                && let (Ok(port), Ok(inode)) = (u16::from_str_radix(port, 16), inode.parse())
+            {
+                found.insert(inode, port);
+            }
+        }
+    }
+    found
+}
+
+fn ports_of(tree: &[u32], listening: &HashMap<u64, u16>) -> Vec<u16> {
+    if listening.is_empty() {
+        return Vec::new();
+    }
+    let mut ports: Vec<u16> =
+        tree.iter().flat_map(|pid| sockets_of(*pid)).filter_map(|i| listening.get(&i).copied()).collect();
+    ports.sort_unstable();
+    ports.dedup();
+    ports
+}
+
+fn sockets_of(pid: u32) -> Vec<u64> {
+    let Ok(entries) = fs::read_dir(format!("/proc/{pid}/fd")) else { return Vec::new() };
+    let links = entries.flatten().filter_map(|entry| fs::read_link(entry.path()).ok());
+    let inode =
+        |link: std::path::PathBuf| link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok();
+    links.filter_map(inode).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sees_itself_with_its_listening_port() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let me = std::process::id();
+        let taken = sample(&[me], None);
+        let tree = &taken.trees[&me];
+        assert!(tree.memory_bytes > 0);
+        assert!(tree.ports.contains(&port), "{:?}", tree.ports);
+    }
+}

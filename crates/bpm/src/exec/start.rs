@@ -1,0 +1,237 @@
+//! Starts one run: finds out what to execute and with which environment, makes its directory, launches
+//! its shim, and watches it.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use bpm_core::config::{CommandLine, Kind, Process};
+use bpm_core::ids::Mode;
+use bpm_core::service::Artefact as Kept;
+use bpm_shim::launch;
+use bpm_shim::plan::Plan;
+use bpm_shim::protocol::{SpawnFailure, Step};
+use tokio::sync::mpsc;
+
+use super::environment::{self, Env, Layers};
+use super::recipe::Recipe;
+use super::watch::{Command, Place, Told, Watch};
+use super::{artefact, cgroups, package_manager};
+use crate::engine::World;
+
+/// Starts the run and stays with it until it is over.
+pub async fn run(
+    world: &World,
+    process: &Process,
+    number: u64,
+    recipe: Mode,
+    kept: Option<Kept>,
+    mut commands: mpsc::UnboundedReceiver<Command>,
+    mut tell: impl FnMut(Told) + Send,
+) {
+    let prepared = tokio::select! {
+        prepared = prepare(world, process, number, recipe, kept) => prepared,
+        // told to end before there was anything to end
+        _ = commands.recv() => Err(failure(Step::Prepare, 0, "it was told to stop before it was started")),
+    };
+    let (plan, place) = match prepared {
+        Ok(prepared) => prepared,
+        Err(failure) => return tell(Told::SpawnFailed(failure)),
+    };
+    let (executable, dir) = (world.executable.clone(), place.dir.clone());
+    let launched = tokio::task::spawn_blocking(move || launch::launch(&executable, &dir, &plan)).await;
+    match launched.map_err(io::Error::other).flatten() {
+        Ok(mut launched) => {
+            Watch::new(place, false, tell).follow(launched.control, commands).await;
+            // the shim is leaving: nothing of it shall stay as a zombie
+            let _ = tokio::task::spawn_blocking(move || launched.child.wait()).await;
+        }
+        Err(error) => {
+            let errno = error.raw_os_error().unwrap_or(0);
+            tell(Told::SpawnFailed(failure(Step::Prepare, errno, &format!("cannot start a shim: {error}"))));
+        }
+    }
+}
+
+/// Stays with a run of the manager before until it is over.
+pub async fn adopt(
+    world: &World,
+    process: &str,
+    number: u64,
+    log_max_bytes: u64,
+    commands: mpsc::UnboundedReceiver<Command>,
+    tell: impl FnMut(Told) + Send,
+) {
+    let dir = world.project.runs(process).join(number.to_string());
+    let place = place_of(world, process, "run", number, dir, log_max_bytes);
+    Watch::new(place, true, tell).adopt(commands).await;
+}
+
+/// A run that cannot even be tried.
+pub fn refused(why: &str) -> Told {
+    Told::SpawnFailed(failure(Step::Exec, rustix::io::Errno::NOENT.raw_os_error(), why))
+}
+
+/// What identifies a run or build on this machine, in its environment and its cgroup's name.
+pub fn place_of(
+    world: &World,
+    process: &str,
+    what: &str,
+    number: u64,
+    dir: PathBuf,
+    log_max_bytes: u64,
+) -> Place {
+    let tag = format!("{}-{process}-{what}-{number}", world.project.id);
+    let cgroup = world.cgroup_base.as_deref().map(|base| cgroups::of_run(base, &tag));
+    Place { dir, tag, cgroup, log_max_bytes }
+}
+
+/// Makes the directory of a run or build; its number is free only if this succeeds.
+pub fn make_dir(dir: &Path) -> io::Result<()> {
+    if let Some(parent) = dir.parent() {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(parent)?;
+    }
+    fs::DirBuilder::new().mode(0o700).create(dir)
+}
+
+async fn prepare(
+    world: &World,
+    process: &Process,
+    number: u64,
+    recipe: Mode,
+    kept: Option<Kept>,
+) -> Result<(Plan, Place), SpawnFailure> {
+    let cwd = working_directory(world, process)?;
+    let base = environment_of(world, &cwd).await.map_err(|why| hopeless(&why))?;
+    let runs = world.project.runs(&process.name);
+    let dir = runs.join(number.to_string());
+    make_dir(&dir).map_err(|error| system(&format!("cannot make `{}`", dir.display()), &error))?;
+    let built = match kept {
+        Some(kept) => Some(take_artefact(world, process, kept, &dir)?),
+        None => None,
+    };
+    let (program, argv0, args) = program(world, process, recipe, &cwd, built.as_ref())?;
+    let env_file = process.env_file.as_ref().map(|file| world.project.root.join(file));
+    let layers = Layers {
+        base: &base,
+        cargo: built.as_ref().map(|built| &built.cargo_env),
+        env_file: env_file.as_deref(),
+        env: &process.env,
+        project: &world.project.root,
+        process: &process.name,
+        cwd: &cwd,
+    };
+    let env = environment::build(&layers).map_err(|error| hopeless(&error.to_string()))?;
+    let place = place_of(world, &process.name, "run", number, dir, process.logs.max_bytes);
+    let mut plan = Plan::new(place.tag.clone(), program, cwd);
+    plan.argv0 = argv0;
+    plan.args = args;
+    plan.env = env.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    plan.cgroup.clone_from(&place.cgroup);
+    plan.log_max_bytes = place.log_max_bytes;
+    plan.open_files = world.open_files;
+    Ok((plan, place))
+}
+
+/// The process's directory, checked so that a missing one is not taken for a missing program.
+pub fn working_directory(world: &World, process: &Process) -> Result<PathBuf, SpawnFailure> {
+    let root = &world.project.root;
+    let cwd = process.cwd.as_ref().map_or_else(|| root.clone(), |cwd| root.join(cwd));
+    match fs::metadata(&cwd) {
+        Ok(meta) if meta.is_dir() => Ok(cwd),
+        Ok(_) => Err(failure(
+            Step::Cwd,
+            errno(rustix::io::Errno::NOTDIR),
+            &format!("`{}` is not a directory", cwd.display()),
+        )),
+        Err(error) => Err(failure(
+            Step::Cwd,
+            error.raw_os_error().unwrap_or(0),
+            &format!("cannot use the directory `{}`: {error}", cwd.display()),
+        )),
+    }
+}
+
+/// The inherited environment with direnv's changes, where there is an `.envrc`.
+pub async fn environment_of(world: &World, cwd: &Path) -> Result<Env, String> {
+    let base = world.environment();
+    let captured = world.direnv.environment(&world.project.root, cwd, &base).await;
+    captured.map_err(|error| error.to_string())
+}
+
+/// What to execute: program, its `argv[0]` where that differs, arguments.
+type Program = (OsString, Option<OsString>, Vec<OsString>);
+
+fn program(
+    world: &World,
+    process: &Process,
+    recipe: Mode,
+    cwd: &Path,
+    built: Option<&Recipe>,
+) -> Result<Program, SpawnFailure> {
+    if let Some(line) = process.command_line(recipe) {
+        return Ok(of_line(line, &process.args));
+    }
+    match (&process.kind, built) {
+        (Kind::Rust(_), Some(built)) => {
+            let choice = artefact::choose(&built.artefact);
+            let args = process.args.iter().map(OsString::from).collect();
+            Ok((choice.path.into_os_string(), Some(choice.argv0.into_os_string()), args))
+        }
+        (Kind::Rust(_), None) => Err(hopeless("no build of it has left an executable yet")),
+        (Kind::Npm, _) => {
+            let argv = package_manager::dev_command(&world.project.root, cwd, &process.args);
+            let mut argv =
+                argv.map_err(|error| hopeless(&error.to_string()))?.into_iter().map(OsString::from);
+            Ok((argv.next().unwrap_or_default(), None, argv.collect()))
+        }
+        (Kind::Command, _) => Err(hopeless("it has no `command`")),
+    }
+}
+
+/// An argv gets `args` appended; a shell line gets them as its positional parameters at its end.
+pub fn of_line(line: &CommandLine, args: &[String]) -> Program {
+    let more = args.iter().map(OsString::from);
+    match line {
+        CommandLine::Argv(argv) => {
+            let mut argv = argv.iter().map(OsString::from);
+            let program = argv.next().unwrap_or_default();
+            (program, None, argv.chain(more).collect())
+        }
+        CommandLine::Shell(text) if args.is_empty() => ("sh".into(), None, vec!["-c".into(), text.into()]),
+        CommandLine::Shell(text) => {
+            let line = OsString::from(format!("{text} \"$@\""));
+            ("sh".into(), None, ["-c".into(), line, "sh".into()].into_iter().chain(more).collect())
+        }
+    }
+}
+
+/// Takes over the executable that a build or an earlier run keeps: linked, so that it lives as long as
+/// any run that used it.
+fn take_artefact(world: &World, process: &Process, kept: Kept, dir: &Path) -> Result<Recipe, SpawnFailure> {
+    let from = match kept {
+        Kept::Build(build) => world.project.builds(&process.name).join(build.to_string()),
+        Kept::Run(run) => world.project.runs(&process.name).join(run.to_string()),
+    };
+    Recipe::take(&from, dir).map_err(|error| {
+        system(&format!("cannot take over the executable kept in `{}`", from.display()), &error)
+    })
+}
+
+fn hopeless(why: &str) -> SpawnFailure {
+    failure(Step::Exec, errno(rustix::io::Errno::NOENT), why)
+}
+
+fn system(what: &str, error: &io::Error) -> SpawnFailure {
+    failure(Step::Prepare, error.raw_os_error().unwrap_or(0), &format!("{what}: {error}"))
+}
+
+fn errno(errno: rustix::io::Errno) -> i32 {
+    errno.raw_os_error()
+}
+
+fn failure(step: Step, errno: i32, message: &str) -> SpawnFailure {
+    SpawnFailure { step, errno, message: message.to_owned() }
+}

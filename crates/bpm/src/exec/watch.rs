@@ -1,0 +1,360 @@
+//! One shim, watched: reads its reports, passes commands on, and finds out what became of the run when
+//! the shim is gone. Knows one run; decides nothing about it.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bpm_shim::exit_record::{ExitRecord, Outcome, Rest};
+use bpm_shim::launch::{self, Presence};
+use bpm_shim::protocol::{
+    self, Decoder, Exit, Message, Phase, Report, Request, SpawnFailure, Stamp, Status, Survivor,
+};
+use tokio::io::{AsyncWriteExt, Interest};
+use tokio::net::UnixStream;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+
+use super::recover;
+use crate::readable::Readable;
+
+/// How long a shim that closed its connection may take to be gone.
+const LEAVING: Duration = Duration::from_secs(2);
+/// How long a shim that is there may take to have its socket.
+const ARRIVING: Duration = Duration::from_secs(5);
+
+/// The pid of a run that ended while nobody looked.
+pub const ENDED: u32 = 0;
+
+/// What a run can be told.
+#[derive(Debug)]
+pub enum Command {
+    Signal(i32),
+    Kill,
+    Survivors(oneshot::Sender<Vec<Survivor>>),
+}
+
+/// What becomes of a run. Each of `Started`, `Exited` and `Gone` is told at most once, in that order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// The program runs. `adopted`: it did before this watch began.
+    Started {
+        pid: u32,
+        at_mono_ns: u64,
+        adopted: bool,
+        cgroup: bool,
+    },
+    SpawnFailed(SpawnFailure),
+    Exited {
+        status: Status,
+        at_mono_ns: u64,
+        tree_empty: bool,
+    },
+    TreeEmpty,
+    /// The shim was killed. What was left of the tree has been ended, what was in its pipes is in the log.
+    Lost,
+    /// There never was a shim.
+    NeverStarted,
+    Alarm {
+        errno: Option<i32>,
+    },
+}
+
+/// What identifies the run to whoever has to clean up after it.
+#[derive(Clone, Debug)]
+pub struct Place {
+    pub dir: PathBuf,
+    pub tag: String,
+    pub cgroup: Option<PathBuf>,
+    pub log_max_bytes: u64,
+}
+
+/// One run under watch.
+#[derive(Debug)]
+pub struct Watch<F> {
+    place: Place,
+    tell: F,
+    pipes: Vec<OwnedFd>,
+    adopted: bool,
+    started: bool,
+    exited: bool,
+    emptied: bool,
+    shim: Option<OwnedFd>,
+    asking: Vec<oneshot::Sender<Vec<Survivor>>>,
+}
+
+impl<F: FnMut(Told) + Send> Watch<F> {
+    pub fn new(place: Place, adopted: bool, tell: F) -> Self {
+        Self {
+            place,
+            tell,
+            pipes: Vec::new(),
+            adopted,
+            started: false,
+            exited: false,
+            emptied: false,
+            shim: None,
+            asking: Vec::new(),
+        }
+    }
+
+    /// Follows a shim that was just launched, over its first connection, until the run is over.
+    pub async fn follow(
+        mut self,
+        link: std::os::unix::net::UnixStream,
+        mut commands: mpsc::UnboundedReceiver<Command>,
+    ) {
+        let mut link = Some(link);
+        loop {
+            if let Some(stream) = link.take()
+                && let Ok(stream) = into_tokio(stream)
+            {
+                match self.converse(stream, &mut commands).await {
+                    Talk::Over => return,
+                    Talk::Broken => self.wait_for_shim().await,
+                }
+            }
+            match self.look().await {
+                Some(again) => link = Some(again),
+                None => return,
+            }
+        }
+    }
+
+    /// Finds out what became of a run of the manager before, and follows it if it is alive.
+    pub async fn adopt(mut self, commands: mpsc::UnboundedReceiver<Command>) {
+        if let Some(link) = self.look().await {
+            self.follow(link, commands).await;
+        }
+    }
+
+    async fn converse(
+        &mut self,
+        mut stream: UnixStream,
+        commands: &mut mpsc::UnboundedReceiver<Command>,
+    ) -> Talk {
+        let mut decoder = Decoder::<Report>::default();
+        let mut buffer = vec![0; 4096];
+        let mut open = true;
+        loop {
+            let received = tokio::select! {
+                command = commands.recv(), if open => {
+                    match command {
+                        Some(command) => {
+                            let frame = self.frame_of(command);
+                            if stream.write_all(&frame).await.is_err() {
+                                return Talk::Broken;
+                            }
+                        }
+                        None => open = false,
+                    }
+                    continue;
+                }
+                received = receive(&stream, &mut buffer, &mut self.pipes) => received,
+            };
+            let Ok(count @ 1..) = received else { return Talk::Broken };
+            decoder.push(&buffer[..count]);
+            let mut batch = Vec::new();
+            while let Ok(Some(report)) = decoder.next() {
+                batch.push(report);
+            }
+            if let Talk::Over = self.hear_all(batch) {
+                return Talk::Over;
+            }
+        }
+    }
+
+    fn frame_of(&mut self, command: Command) -> Vec<u8> {
+        match command {
+            Command::Signal(signal) => Request::Signal { signal }.frame(),
+            Command::Kill => Request::Kill.frame(),
+            Command::Survivors(answer) => {
+                self.asking.push(answer);
+                Request::Survivors.frame()
+            }
+        }
+    }
+
+    /// Reports that arrived together are taken together: an end and an empty tree are one fact.
+    fn hear_all(&mut self, batch: Vec<Report>) -> Talk {
+        let empty_too = batch.iter().any(|report| matches!(report, Report::TreeEmpty { .. }));
+        for report in batch {
+            match report {
+                Report::Exited(exit) => self.tell_exit(&exit, empty_too),
+                Report::TreeEmpty { .. } => {
+                    self.tell_empty();
+                    return Talk::Over;
+                }
+                Report::SpawnFailed(failure) => {
+                    (self.tell)(Told::SpawnFailed(failure));
+                    return Talk::Over;
+                }
+                other => self.hear(other),
+            }
+        }
+        Talk::Broken
+    }
+
+    fn hear(&mut self, report: Report) {
+        match report {
+            Report::Welcome(welcome) => {
+                self.shim = pidfd(welcome.shim_pid);
+            }
+            Report::State(state) => {
+                if let (Some(leader), false) = (state.leader, state.phase == Phase::Starting) {
+                    self.tell_started(
+                        leader.pid,
+                        state.started,
+                        matches!(state.tier, protocol::Tier::Cgroup),
+                    );
+                }
+                if let Some(exit) = state.exit {
+                    self.tell_exit(&exit, false);
+                }
+                if state.log.disk_errno.is_some() {
+                    (self.tell)(Told::Alarm { errno: state.log.disk_errno });
+                }
+            }
+            Report::Started { leader, at, tier } => {
+                self.tell_started(leader.pid, at, matches!(tier, protocol::Tier::Cgroup));
+            }
+            Report::Alarm { errno } => (self.tell)(Told::Alarm { errno: Some(errno) }),
+            Report::AlarmCleared => (self.tell)(Told::Alarm { errno: None }),
+            Report::Survivors { list, .. } => {
+                for answer in self.asking.drain(..) {
+                    let _ = answer.send(list.clone());
+                }
+            }
+            Report::Exited(_) | Report::TreeEmpty { .. } | Report::SpawnFailed(_) => {}
+        }
+    }
+
+    fn tell_started(&mut self, pid: u32, at: Stamp, cgroup: bool) {
+        if !std::mem::replace(&mut self.started, true) {
+            let adopted = self.adopted;
+            (self.tell)(Told::Started { pid, at_mono_ns: at.mono_ns, adopted, cgroup });
+        }
+    }
+
+    fn tell_exit(&mut self, exit: &Exit, tree_empty: bool) {
+        if !std::mem::replace(&mut self.exited, true) {
+            self.emptied = tree_empty;
+            (self.tell)(Told::Exited { status: exit.status, at_mono_ns: exit.at.mono_ns, tree_empty });
+        } else if tree_empty {
+            self.tell_empty();
+        }
+    }
+
+    fn tell_empty(&mut self) {
+        if !std::mem::replace(&mut self.emptied, true) {
+            (self.tell)(Told::TreeEmpty);
+        }
+    }
+
+    /// The connection is gone; usually so is the shim, in a moment.
+    async fn wait_for_shim(&mut self) {
+        let Some(pidfd) = self.shim.take() else { return };
+        if let Ok(pidfd) = Readable::new(Arc::new(pidfd)) {
+            let _ = timeout(LEAVING, pidfd.wait()).await;
+        }
+    }
+
+    /// What the run directory says. Returns a connection when the shim is alive.
+    async fn look(&mut self) -> Option<std::os::unix::net::UnixStream> {
+        let dir = self.place.dir.clone();
+        let presence = tokio::task::spawn_blocking(move || launch::presence(&dir)).await;
+        match presence {
+            Ok(Ok(Presence::Alive)) => match self.reach().await {
+                Ok(link) => return Some(link),
+                Err(error) => {
+                    tracing::warn!("{}: its shim does not answer: {error}", self.place.tag);
+                    self.recover().await;
+                }
+            },
+            Ok(Ok(Presence::Ended(record))) => self.tell_record(&record).await,
+            Ok(Ok(Presence::NeverStarted)) => (self.tell)(Told::NeverStarted),
+            Ok(Ok(Presence::Lost)) => self.recover().await,
+            Ok(Err(error)) => {
+                tracing::warn!("{}: cannot look into {}: {error}", self.place.tag, self.place.dir.display());
+                self.recover().await;
+            }
+            Err(_) => {}
+        }
+        None
+    }
+
+    /// Connects to a living shim. Its socket comes a moment after its lock, hence the tries.
+    async fn reach(&self) -> io::Result<std::os::unix::net::UnixStream> {
+        let deadline = tokio::time::Instant::now() + ARRIVING;
+        let mut pause = Duration::from_millis(1);
+        loop {
+            let dir = self.place.dir.clone();
+            let tried = tokio::task::spawn_blocking(move || {
+                let mut link = launch::connect(&dir)?;
+                io::Write::write_all(&mut link, &Request::Hello { version: protocol::VERSION }.frame())?;
+                Ok(link)
+            });
+            match tried.await.map_err(io::Error::other)? {
+                Ok(link) => return Ok(link),
+                Err(error) if tokio::time::Instant::now() > deadline => return Err(error),
+                Err(_) => tokio::time::sleep(pause).await,
+            }
+            pause = (pause * 2).min(Duration::from_millis(100));
+            let dir = self.place.dir.clone();
+            if !matches!(launch::presence(&dir), Ok(Presence::Alive)) {
+                return Err(io::Error::from(io::ErrorKind::ConnectionReset));
+            }
+        }
+    }
+
+    async fn tell_record(&mut self, record: &ExitRecord) {
+        match &record.outcome {
+            Outcome::SpawnFailed(failure) => (self.tell)(Told::SpawnFailed(failure.clone())),
+            Outcome::Exited(status) => {
+                let empty = record.rest != Rest::Running;
+                if !empty {
+                    self.clean_up().await;
+                }
+                // its pid is of no use any more; when it was started tells how long it had been up
+                self.tell_started(ENDED, record.started, false);
+                let exit = Exit { status: *status, at: record.ended, usage: record.usage };
+                self.tell_exit(&exit, true);
+            }
+        }
+    }
+
+    async fn recover(&mut self) {
+        self.clean_up().await;
+        (self.tell)(Told::Lost);
+    }
+
+    /// Ends what is left of a tree without a shim, and saves what is left in its pipes.
+    async fn clean_up(&mut self) {
+        let (place, pipes) = (self.place.clone(), std::mem::take(&mut self.pipes));
+        let _ = tokio::task::spawn_blocking(move || recover::clean_up(&place, pipes)).await;
+    }
+}
+
+/// How a conversation ended.
+enum Talk {
+    /// The run is over and everything is told.
+    Over,
+    /// The connection broke, or there is more to hear.
+    Broken,
+}
+
+fn into_tokio(stream: std::os::unix::net::UnixStream) -> io::Result<UnixStream> {
+    stream.set_nonblocking(true)?;
+    UnixStream::from_std(stream)
+}
+
+async fn receive(stream: &UnixStream, buffer: &mut [u8], fds: &mut Vec<OwnedFd>) -> io::Result<usize> {
+    stream.async_io(Interest::READABLE, || bpm_shim::client::receive(stream.as_fd(), buffer, fds)).await
+}
+
+fn pidfd(pid: u32) -> Option<OwnedFd> {
+    let pid = rustix::process::Pid::from_raw(i32::try_from(pid).ok()?)?;
+    rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::NONBLOCK).ok()
+}

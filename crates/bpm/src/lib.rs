@@ -1,0 +1,13 @@
+//! The manager and its faces. `ARCHITECTURE.md` says who may use whom.
+
+pub mod cli;
+pub mod client;
+pub mod control;
+pub mod engine;
+pub mod exec;
+pub mod logbook;
+pub mod manager;
+pub mod readable;
+pub mod render;
+pub mod server;
+pub mod store;

@@ -1,0 +1,109 @@
+//! The logs of a project, read from disk: no manager is needed, and one that runs is not asked. Serves the
+//! engine (`search_logs`) and the command line alike. Blocking. Must not know who asks, nor how it is shown.
+
+mod assemble;
+mod cursor;
+mod fail;
+mod follow;
+mod kept;
+mod merge;
+mod names;
+mod page;
+mod since;
+mod sources;
+mod watch;
+
+use std::path::PathBuf;
+
+use bpm_api::{Error, LogPage, LogQuery};
+use bpm_logs::Now;
+
+use crate::store::paths::Project;
+
+pub use assemble::{Assembler, TextLine};
+pub use follow::{Begin, Follow, Lost, Selection};
+pub use merge::Printed;
+pub use names::{all as all_names, on_disk, only_one, unknown_process};
+pub use since::rfc3339;
+
+use fail::unreadable;
+
+/// The largest page that can be asked for, in bytes.
+pub const MAX_PAGE_BYTES: u64 = 1 << 20;
+/// Bytes of the smallest page.
+const MIN_PAGE_BYTES: u64 = 256;
+
+/// Which of a process's logs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum What {
+    Runs,
+    Builds,
+}
+
+impl What {
+    /// `run` or `build`.
+    pub fn noun(self) -> &'static str {
+        match self {
+            What::Runs => "run",
+            What::Builds => "build",
+        }
+    }
+
+    /// The directory that holds them.
+    pub fn dir(self, project: &Project, process: &str) -> PathBuf {
+        match self {
+            What::Runs => project.runs(process),
+            What::Builds => project.builds(process),
+        }
+    }
+}
+
+/// How much of what was found is given out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// Longer lines are clipped, in bytes.
+    pub line_bytes: usize,
+    /// Lines of one log that a page is made of, at most. What is beyond is the next page's.
+    pub max_lines: usize,
+    /// Bytes of a page where the question names no size.
+    pub page_bytes: usize,
+    /// The last lines that a question without pattern, head, tail and cursor means; `None`: all.
+    pub usual_tail: Option<u32>,
+}
+
+impl Shape {
+    /// For readers who pay for every word.
+    pub const BRIEF: Shape =
+        Shape { line_bytes: 500, max_lines: 2048, page_bytes: 8192, usual_tail: Some(50) };
+    /// For people and their pipes. A page is as large as memory may bear, since every one costs a search.
+    pub const WIDE: Shape =
+        Shape { line_bytes: 16 << 10, max_lines: 65_536, page_bytes: 64 << 20, usual_tail: None };
+}
+
+/// Answers a question to the logs of the processes in `named` and the query (none at all: of every process).
+/// `known` are the configured processes; others that have logs on disk may be asked for as well.
+///
+/// # Errors
+/// `UnknownProcess`, `UnknownRun`, `InvalidParameter` naming the parameter, `System` where a log cannot be read.
+pub fn search(
+    project: &Project,
+    what: What,
+    named: &[String],
+    query: &LogQuery,
+    known: &[String],
+    shape: Shape,
+) -> Result<LogPage, Error> {
+    let question = sources::Question::new(project, what, named, query, known, shape)?;
+    page::answer(&question)
+}
+
+/// The moment that a user means by `30s`, `10m`, `2h`, `1d` or an RFC 3339 time, in nanoseconds since 1970.
+///
+/// # Errors
+/// `InvalidParameter` naming `since`.
+pub fn since(text: &str) -> Result<u64, Error> {
+    since::parse(text, Now::read().wall_ns)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,207 @@
+//! Puts a manager together and takes it apart: lock, sockets, engine, servers, relay, signals. The only
+//! place that knows all the parts; none of them knows this one.
+
+mod detach;
+mod limits;
+mod relay;
+mod root;
+
+pub use detach::{detach, ready};
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use bpm_api::{Code, Error};
+use bpm_core::config::{Config, McpPort};
+use bpm_core::fleet::Boot;
+use tokio::net::UnixListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::engine::{Engine, Handle, World};
+use crate::server::{self, Access, Endpoint};
+use crate::store::lock::{self, ManagerFile, ProjectLock};
+use crate::store::paths::Project;
+
+/// How a manager is started.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    pub boot: Boot,
+    /// Pass the programs' output on to the terminal.
+    pub relay: bool,
+}
+
+/// A manager that holds its project and its sockets and has not begun to work.
+#[derive(Debug)]
+pub struct Manager {
+    _lock: ProjectLock,
+    project: Project,
+    config: Arc<Config>,
+    endpoint: Option<Endpoint>,
+    control: UnixListener,
+    open_files: Option<u64>,
+}
+
+impl Manager {
+    /// Takes the project and binds its sockets. Must be called within the runtime.
+    ///
+    /// # Errors
+    /// `AlreadyManaged`, or `System` for a port or directory that cannot be had.
+    pub fn take(project: Project, config: Config) -> Result<Manager, Error> {
+        let lock = lock::take(&project)?;
+        let open_files = limits::raise_open_files();
+        let endpoint = config.mcp_port.map(|port| bind(&project, port)).transpose()?;
+        let control = bind_control(&project)?;
+        let manager =
+            Manager { _lock: lock, project, config: Arc::new(config), endpoint, control, open_files };
+        manager.announce()?;
+        Ok(manager)
+    }
+
+    pub fn mcp_url(&self) -> Option<String> {
+        self.endpoint.as_ref().map(Endpoint::url)
+    }
+
+    fn announce(&self) -> Result<(), Error> {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let file = ManagerFile {
+            pid: std::process::id(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            root: self.project.root.display().to_string(),
+            boot_id: crate::store::boot_id(),
+            started_ms: u64::try_from(since.as_millis()).unwrap_or(u64::MAX),
+            mcp_url: self.mcp_url(),
+        };
+        lock::write_manager_file(&self.project, &file).map_err(|error| {
+            Error::new(
+                Code::System,
+                format!("cannot write `{}`: {error}", self.project.manager_file().display()),
+            )
+        })
+    }
+
+    /// Works until everything has ended after a shutdown.
+    ///
+    /// # Errors
+    /// Signals or the relay cannot be set up.
+    pub async fn run(self, options: Options, begun: impl FnOnce(&Handle)) -> Result<(), Error> {
+        let world = Arc::new(World::new(self.project.clone(), self.mcp_url(), self.open_files));
+        let signals = Signals::new().map_err(|error| system("listen for signals", &error))?;
+        let (engine, handle, feed) = Engine::start(world, &self.config, options.boot);
+        if options.relay {
+            relay::start(self.project.clone(), feed).map_err(|error| system("pass output on", &error))?;
+        }
+        let ended = CancellationToken::new();
+        let mut servers = tokio::task::JoinSet::new();
+        servers.spawn(server::serve_unix(self.control, handle.clone(), ended.clone()));
+        if let Some(endpoint) = self.endpoint {
+            servers.spawn(server::serve_tcp(
+                endpoint.listeners,
+                handle.clone(),
+                Access::own_user(),
+                ended.clone(),
+            ));
+        }
+        let obey = tokio::spawn(signals.obey(handle.clone()));
+        let watch = tokio::spawn(end_with(self.project.root.clone(), handle.clone()));
+        begun(&handle);
+        engine.run().await;
+        obey.abort();
+        watch.abort();
+        ended.cancel();
+        while servers.join_next().await.is_some() {}
+        let _ = fs::remove_file(self.project.socket());
+        let _ = fs::remove_file(self.project.manager_file());
+        Ok(())
+    }
+}
+
+/// A project directory that is removed has its programs stopped.
+async fn end_with(root: std::path::PathBuf, handle: Handle) {
+    match root::removed(&root).await {
+        Ok(()) => {
+            tracing::warn!("`{}` was removed: its programs are stopped", root.display());
+            handle.shut_down();
+        }
+        Err(error) => tracing::warn!("cannot watch `{}`: {error}", root.display()),
+    }
+}
+
+/// The configured port, or a leased one that stays the same for the worktree.
+fn bind(project: &Project, port: McpPort) -> Result<Endpoint, Error> {
+    match port {
+        McpPort::Fixed(port) => server::bind(port),
+        McpPort::Auto => {
+            let lease = project.state.join("mcp_port");
+            let leased = fs::read_to_string(&lease).ok().and_then(|text| text.trim().parse().ok());
+            let endpoint = server::bind_auto(leased.unwrap_or_else(|| preferred_port(&project.id)))?;
+            let _ = fs::write(&lease, endpoint.port.to_string());
+            Ok(endpoint)
+        }
+    }
+}
+
+/// Spread over the range below the ephemeral ports, by the project's id.
+fn preferred_port(id: &str) -> u16 {
+    const LOWEST: u64 = 20_000;
+    const COUNT: u64 = 10_000;
+    let hash = u64::from_str_radix(id, 16).unwrap_or(0);
+    u16::try_from(LOWEST + hash % COUNT).unwrap_or(20_000)
+}
+
+/// The lock is held, so a socket file that is there belongs to a manager that died.
+fn bind_control(project: &Project) -> Result<UnixListener, Error> {
+    let path = project.socket();
+    let _ = fs::remove_file(&path);
+    let bound = bind_private(&path);
+    bound.map_err(|error| {
+        Error::new(Code::System, format!("cannot listen on `{}`: {error}", path.display()))
+            .hint("set `BPM_STATE_DIR` to a directory on a file system with sockets")
+    })
+}
+
+/// The directory is 0700 already; the socket's own mode says the same. A path that is too long for a
+/// socket address is reached through the directory's descriptor.
+fn bind_private(path: &Path) -> io::Result<UnixListener> {
+    use std::os::fd::AsRawFd;
+    use std::os::unix::fs::PermissionsExt;
+
+    let listener = if relay::fits_into_a_socket_address(path) {
+        UnixListener::bind(path)?
+    } else {
+        let dir = fs::File::open(path.parent().unwrap_or(Path::new("/")))?;
+        let name = path.file_name().unwrap_or_default();
+        UnixListener::bind(Path::new(&format!("/proc/self/fd/{}", dir.as_raw_fd())).join(name))?
+    };
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
+    Ok(listener)
+}
+
+/// INT, TERM and HUP end everything in order; a second one at once.
+struct Signals([Signal; 3]);
+
+impl Signals {
+    fn new() -> io::Result<Signals> {
+        let on = |kind| signal(kind);
+        Ok(Signals([on(SignalKind::interrupt())?, on(SignalKind::terminate())?, on(SignalKind::hangup())?]))
+    }
+
+    async fn obey(mut self, handle: Handle) {
+        loop {
+            let [interrupt, terminate, hangup] = &mut self.0;
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+                _ = hangup.recv() => {}
+            }
+            handle.shut_down();
+        }
+    }
+}
+
+fn system(what: &str, error: &io::Error) -> Error {
+    Error::new(Code::System, format!("cannot {what}: {error}"))
+}

@@ -1,0 +1,11 @@
+//! The life of real processes under a real manager: the built `bpm` as a user starts it, puppets as
+//! programs, kills at every phase. Each test has directories of its own and ends what it started.
+
+#![expect(unreachable_pub, reason = "a test binary has no outside")]
+
+mod lab;
+
+mod crash;
+mod restart;
+mod survival;
+mod up_and_down;

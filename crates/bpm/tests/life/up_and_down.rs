@@ -1,0 +1,144 @@
+//! Start-up, stop, shutdown, and who may manage a project.
+
+use bpm_api::{Code, Mode, State};
+use rustix::process::Signal;
+
+use crate::lab::{Lab, alive, process, shell, text};
+
+#[test]
+fn boots_in_release_mode_and_shows_what_runs() {
+    let lab = Lab::up(&shell("web", "echo hello; exec sleep 1000", ""));
+    let status = lab.status();
+    assert_eq!(status.mode, Mode::Release);
+    let web = lab.running("web");
+    assert_eq!((web.run, web.recipe, web.restarts), (Some(1), Some(Mode::Release), 0));
+    lab.wait_for("its line is in the log", |lab| {
+        lab.lines("web").contains(&"hello".to_owned()).then_some(())
+    });
+}
+
+#[test]
+fn what_programs_print_is_passed_through_with_their_names() {
+    let lab = Lab::up(&shell("web", "echo out; echo err >&2; printf unfinished; exec sleep 1000", ""));
+    lab.wait_for("both lines are on the terminal", |lab| {
+        let seen = lab.terminal();
+        (seen.contains("[web] out\n") && seen.contains("[web] err\n") && seen.contains("[web] unfinished"))
+            .then_some(())
+    });
+}
+
+#[test]
+fn down_ends_everything_and_the_manager() {
+    let mut lab =
+        Lab::up(&(shell("a", "sleep 1000 & echo $! > a.pid; wait", "") + &shell("b", "exec sleep 1000", "")));
+    let pids = [lab.running("a").pid.unwrap(), lab.running("b").pid.unwrap(), lab.pids("a.pid", 1)[0]];
+    let output = lab.bpm(&["down"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(lab.manager_ends());
+    assert!(pids.iter().all(|pid| !alive(*pid)));
+    assert_eq!(lab.refused(&["status"]).code, Code::NoManager);
+}
+
+#[test]
+fn a_signal_ends_everything_in_order_and_a_second_one_at_once() {
+    let mut lab = Lab::up(&shell(
+        "deaf",
+        "trap '' TERM; echo ready; while :; do sleep 0.05; done",
+        "stop = { grace_seconds = 3000 }",
+    ));
+    let pid = lab.running("deaf").pid.unwrap();
+    lab.wait_for("the trap is set", |lab| lab.lines("deaf").contains(&"ready".to_owned()).then_some(()));
+    lab.signal_manager(Signal::TERM);
+    lab.wait_for("it is being stopped", |lab| (lab.process("deaf").state == State::Stopping).then_some(()));
+    assert!(alive(pid));
+    lab.signal_manager(Signal::INT);
+    assert!(lab.manager_ends());
+    assert!(!alive(pid));
+}
+
+#[test]
+fn stopped_by_hand_stays_stopped_until_started_or_fresh() {
+    let mut lab = Lab::up(&(shell("a", "exec sleep 1000", "") + &shell("b", "exec sleep 1000", "")));
+    lab.running("a");
+    lab.bpm(&["stop", "a"]);
+    assert_eq!(lab.process("a").state, State::Stopped);
+    lab.bpm(&["down"]);
+    lab.manager_ends();
+    lab.start();
+    lab.running("b");
+    assert_eq!(lab.process("a").state, State::Stopped);
+    lab.bpm(&["down"]);
+    lab.manager_ends();
+    lab.start_with(&["--fresh"]);
+    lab.running("a");
+}
+
+#[test]
+fn start_is_idempotent_and_stop_of_what_is_stopped_is_done_at_once() {
+    let lab = Lab::up(&shell("a", "exec sleep 1000", ""));
+    let before = lab.running("a");
+    assert!(lab.bpm(&["start", "a"]).status.success());
+    assert_eq!(lab.process("a").pid, before.pid);
+    assert!(lab.bpm(&["stop", "a"]).status.success());
+    assert!(lab.bpm(&["stop", "a"]).status.success());
+    assert!(!alive(before.pid.unwrap()));
+}
+
+#[test]
+fn a_second_manager_is_refused_with_the_first_ones_pid() {
+    let lab = Lab::up(&shell("a", "exec sleep 1000", ""));
+    let output = lab.bpm(&["--json", "up", "--refuse-if-managed"]);
+    let said = text(&output.stderr);
+    assert!(!output.status.success() && said.contains(&lab.manager_pid().to_string()), "{said}");
+}
+
+#[test]
+fn up_where_a_manager_runs_applies_the_configuration() {
+    let lab = Lab::up(&shell("a", "exec sleep 1000", ""));
+    let before = lab.running("a").pid;
+    lab.configure(&(shell("a", "exec sleep 1000", "") + &shell("b", "exec sleep 1000", "")));
+    assert!(lab.bpm(&["up", "-d"]).status.success());
+    let gone = lab.running("b").pid.unwrap();
+    assert_eq!(lab.process("a").pid, before);
+    lab.configure(&shell("a", "exec sleep 1000", ""));
+    assert!(lab.bpm(&["up", "-d"]).status.success());
+    lab.wait_for("b has left", |lab| lab.status().processes.iter().all(|p| p.name != "b").then_some(()));
+    assert!(!alive(gone));
+}
+
+#[test]
+fn a_broken_configuration_changes_nothing_that_runs() {
+    let lab = Lab::up(&shell("a", "exec sleep 1000", ""));
+    let before = lab.running("a").pid;
+    lab.configure("[process.a]\ncomand = 'sleep 1'\n");
+    let error = lab.refused(&["up", "-d"]);
+    assert_eq!(error.code, Code::InvalidConfig);
+    assert!(error.detail.unwrap().contains("command"));
+    assert_eq!(lab.process("a").pid, before);
+}
+
+#[test]
+fn a_detached_manager_is_ready_when_up_returns() {
+    let lab = Lab::new(&shell("a", "exec sleep 1000", ""));
+    let output = lab.bpm(&["up", "-d"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let pid = lab.running("a").pid.unwrap();
+    assert!(lab.bpm(&["down"]).status.success());
+    assert!(!alive(pid));
+}
+
+#[test]
+fn unknown_names_are_answered_with_the_known_ones() {
+    let lab = Lab::up(&process("backend", &["sleep", "1000"], ""));
+    let error = lab.refused(&["restart", "backnd"]);
+    assert_eq!(error.code, Code::UnknownProcess);
+    assert!(error.message.contains("`backend`"), "{}", error.message);
+}
+
+#[test]
+fn a_missing_program_parks_at_once_and_says_which() {
+    let lab = Lab::up(&process("a", &["no-such-program-here"], ""));
+    let parked = lab.in_state("a", State::CannotStart);
+    assert!(parked.why.contains("no-such-program-here"), "{}", parked.why);
+    assert_eq!(parked.restart_in_seconds, None);
+}

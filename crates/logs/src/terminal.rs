@@ -1,0 +1,145 @@
+//! Owns what a line of output looks like once a terminal has obeyed it: one row, overwritten by
+//! carriage returns, backspaces and the sequences that move in a row or erase it. Must not know
+//! logs.
+
+use std::str::Chars;
+
+/// Further to the right nothing is moved to.
+const MOST_COLUMNS: usize = 1024;
+
+const ESC: char = '\u{1b}';
+const CSI: char = '\u{9b}';
+
+/// Appends the final text of `line`, which holds no line feed.
+pub(crate) fn settle_line(line: &str, out: &mut String) {
+    let mut row = Row::default();
+    let mut chars = line.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '\r' => row.column = 0,
+            '\u{8}' => row.column = row.column.saturating_sub(1),
+            ESC => escape(&mut chars, &mut row),
+            CSI => control_sequence(&mut chars, &mut row),
+            '\u{90}' | '\u{98}' | '\u{9d}'..='\u{9f}' => skip_string(&mut chars),
+            '\t' => row.put(c),
+            c if c.is_control() => {}
+            c => row.put(c),
+        }
+    }
+    row.cells.truncate(row.shown());
+    out.extend(row.cells);
+}
+
+#[derive(Debug, Default)]
+struct Row {
+    cells: Vec<char>,
+    column: usize,
+    /// Something was erased or moved over: blanks at the end mean nothing.
+    edited: bool,
+}
+
+impl Row {
+    fn put(&mut self, c: char) {
+        if self.column > self.cells.len() {
+            self.cells.resize(self.column, ' ');
+        }
+        match self.cells.get_mut(self.column) {
+            Some(cell) => {
+                self.edited = true;
+                *cell = c;
+            }
+            None => self.cells.push(c),
+        }
+        self.column += 1;
+    }
+
+    fn shown(&self) -> usize {
+        if !self.edited {
+            return self.cells.len();
+        }
+        let last = self.cells.iter().rposition(|c| *c != ' ');
+        last.map_or(0, |last| last + 1)
+    }
+
+    fn erase(&mut self, how: usize) {
+        self.edited = true;
+        match how {
+            0 => self.cells.truncate(self.column),
+            1 => {
+                let upto = self.column.saturating_add(1).min(self.cells.len());
+                self.cells[..upto].fill(' ');
+            }
+            2 => self.cells.clear(),
+            _ => {}
+        }
+    }
+
+    /// To a column, but no further right than a terminal could be wide (or than the text is).
+    fn go(&mut self, column: usize) {
+        self.column = column.min(MOST_COLUMNS.max(self.cells.len()));
+    }
+}
+
+/// After ESC.
+fn escape(chars: &mut Chars<'_>, row: &mut Row) {
+    match chars.next() {
+        Some('[') => control_sequence(chars, row),
+        Some(']' | 'P' | 'X' | '^' | '_') => skip_string(chars),
+        // Intermediate characters, then one final one.
+        Some(' '..='/') => while chars.next().is_some_and(|c| (' '..='/').contains(&c)) {},
+        Some(_) | None => {}
+    }
+}
+
+/// After ESC `[`: parameters, then one final character that says what to do.
+fn control_sequence(chars: &mut Chars<'_>, row: &mut Row) {
+    let mut first: Option<usize> = None;
+    let mut private = false;
+    let mut counting = true;
+    for c in chars.by_ref() {
+        match c {
+            '0'..='9' if counting => {
+                let digit = c.to_digit(10).map_or(0, |d| d as usize);
+                first = Some(first.unwrap_or(0).saturating_mul(10).saturating_add(digit));
+            }
+            '<'..='?' => private = true,
+            ' '..='?' => counting = false,
+            '@'..='~' => {
+                if !private {
+                    obey(c, first, row);
+                }
+                return;
+            }
+            // Not part of any sequence: it was cut off.
+            _ => return,
+        }
+    }
+}
+
+fn obey(c: char, parameter: Option<usize>, row: &mut Row) {
+    let count = parameter.unwrap_or(1).max(1);
+    match c {
+        'C' => row.go(row.column.saturating_add(count)),
+        'D' => row.go(row.column.saturating_sub(count)),
+        'G' => row.go(count - 1),
+        'K' => row.erase(parameter.unwrap_or(0)),
+        _ => {}
+    }
+}
+
+/// Skips the text of a title, a link and the like, up to BEL or ESC `\`.
+fn skip_string(chars: &mut Chars<'_>) {
+    while let Some(c) = chars.next() {
+        match c {
+            '\u{7}' | '\u{9c}' => return,
+            ESC => {
+                let mut ahead = chars.clone();
+                if ahead.next() == Some('\\') {
+                    *chars = ahead;
+                }
+                return;
+            }
+            _ => {}
+        }
+    }
+}

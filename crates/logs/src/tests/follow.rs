@@ -1,0 +1,107 @@
+//! Owns the tests of following a log while it grows. Must not test queries.
+
+use proptest::prelude::{prop_assert, prop_assert_eq, proptest};
+use tempfile::tempdir;
+
+use super::{Step, WIDE, at_ms, on_disk, steps};
+use crate::{Follower, Limits, Stream, Writer};
+
+/// Polls until nothing is new; the bytes, and what was skipped (bytes, lines).
+fn drain(follower: &mut Follower, max_bytes: usize) -> (Vec<u8>, u64, u64) {
+    let (mut bytes, mut skipped) = (Vec::new(), (0, 0));
+    loop {
+        let chunk = follower.poll(max_bytes).unwrap();
+        if let Some(s) = chunk.skipped {
+            skipped = (skipped.0 + s.bytes, skipped.1 + s.lines);
+        }
+        let got: usize = chunk.pieces.iter().map(|p| p.bytes.len()).sum();
+        assert!(got <= max_bytes);
+        bytes.extend(chunk.pieces.into_iter().flat_map(|p| p.bytes));
+        if !chunk.more {
+            return (bytes, skipped.0, skipped.1);
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_follower_beside_the_writer_gets_all_or_counts_it(
+        script in steps(),
+        segment in 1_u64..80,
+        max in 1_u64..400,
+        every in 1_usize..6,
+        max_bytes in 1_usize..50,
+    ) {
+        let dir = tempdir().unwrap();
+        let limits = Limits { max_bytes: max, segment_bytes: segment };
+        let mut writer = Writer::open(dir.path(), limits).unwrap();
+        let mut follower = Follower::new(dir.path(), None);
+        let (mut seen, mut skipped, mut lines) = (Vec::new(), 0, 0);
+        for (i, step) in script.iter().enumerate() {
+            let now = at_ms(i as u64);
+            match step {
+                Step::Bytes(stream, bytes) => writer.append(*stream, bytes, now),
+                Step::Wait(_) => writer.flush_tails(at_ms(i as u64 + 300)),
+                Step::Settle | Step::Reopen => writer.settle(),
+            }
+            if i % every == 0 {
+                let (bytes, s, l) = drain(&mut follower, max_bytes);
+                seen.extend(bytes);
+                (skipped, lines) = (skipped + s, lines + l);
+            }
+        }
+        writer.finish(at_ms(100_000));
+        let (bytes, s, l) = drain(&mut follower, max_bytes);
+        seen.extend(bytes);
+        (skipped, lines) = (skipped + s, lines + l);
+        let status = writer.status();
+        prop_assert_eq!(seen.len() as u64 + skipped, status.bytes);
+        prop_assert_eq!(follower.offset(), status.bytes);
+        let feeds = seen.iter().filter(|b| **b == b'\n').count() as u64;
+        prop_assert_eq!(feeds + lines, status.lines);
+        prop_assert!(seen.ends_with(&on_disk(dir.path())) || skipped == 0);
+        // Starting again in the middle gives the rest.
+        let disk = on_disk(dir.path());
+        let evicted = status.bytes - disk.len() as u64;
+        for from in (evicted..=status.bytes).step_by(5) {
+            let (rest, s, _) = drain(&mut Follower::from_offset(dir.path(), from), max_bytes);
+            prop_assert_eq!(&rest[..], &disk[(from - evicted) as usize..]);
+            prop_assert_eq!(s, 0);
+        }
+    }
+}
+
+#[test]
+fn following_starts_after_a_line_and_says_what_is_gone() {
+    let dir = tempdir().unwrap();
+    let limits = Limits { max_bytes: 20, segment_bytes: 10 };
+    let mut writer = Writer::open(dir.path(), limits).unwrap();
+    for i in 1..=8 {
+        writer.append(Stream::Stdout, format!("line{i}\n").as_bytes(), at_ms(i));
+    }
+    writer.finish(at_ms(9));
+    let from = |after| drain(&mut Follower::new(dir.path(), after), 100);
+    assert_eq!(from(Some(7)), (b"line8\n".to_vec(), 0, 0));
+    assert_eq!(from(Some(8)).0, b"");
+    assert_eq!(from(Some(800)).0, b"");
+    let kept = on_disk(dir.path());
+    let gone = 8 - kept.len() as u64 / 6;
+    assert_eq!(from(None), (kept.clone(), gone * 6, gone));
+    assert_eq!(from(Some(1)), (kept, 0, gone - 1));
+}
+
+#[test]
+fn only_what_is_published_is_told_and_a_late_start_is_fine() {
+    let dir = tempdir().unwrap();
+    let mut follower = Follower::new(dir.path(), None);
+    assert_eq!(follower.poll(10).unwrap().pieces, []);
+    let mut writer = Writer::open(dir.path(), WIDE).unwrap();
+    assert_eq!(follower.poll(10).unwrap().pieces, []);
+    writer.append(Stream::Stderr, b"x\n", at_ms(3));
+    assert_eq!(follower.poll(10).unwrap().pieces, []);
+    writer.settle();
+    let pieces = follower.poll(10).unwrap().pieces;
+    assert_eq!((pieces[0].stream, &pieces[0].bytes[..], pieces[0].line), (Stream::Stderr, &b"x\n"[..], 1));
+    assert_eq!(pieces[0].time_ns, at_ms(3).wall_ns);
+    assert_eq!(follower.poll(10).unwrap(), crate::Chunk::default());
+}

@@ -1,0 +1,17 @@
+//! The shim, with real processes. One file per behaviour; everything that a test starts it also ends, by pid.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "tests: helpers too fail by panicking"
+)]
+
+mod control;
+mod disk;
+mod end;
+mod idle;
+mod presence;
+mod start;
+mod support;
+mod survival;
+mod tree;

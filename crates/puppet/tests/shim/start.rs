@@ -1,0 +1,194 @@
+//! What a program finds when it starts, and what is said when it cannot.
+
+use std::ffi::OsString;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+
+use bpm_shim::exit_record::Outcome;
+use bpm_shim::plan::Plan;
+use bpm_shim::protocol::{Report, SpawnFailure, Step};
+use rustix::io::Errno;
+
+use crate::support::{Run, proc_status, wait_for};
+
+fn program(name: impl Into<OsString>) -> impl FnOnce(&mut Plan) {
+    let name = name.into();
+    move |plan| {
+        plan.program = name;
+        plan.args = Vec::new();
+    }
+}
+
+/// Starts what must fail; the report and the record agree.
+fn failure(change: impl FnOnce(&mut Plan)) -> SpawnFailure {
+    let mut run = Run::start_with("", change);
+    let failure = run.until(|report| match report {
+        Report::SpawnFailed(failure) => Some(failure.clone()),
+        Report::Started { .. } => panic!("started"),
+        _ => None,
+    });
+    while run.next().is_some() {}
+    assert_eq!(run.record().outcome, Outcome::SpawnFailed(failure.clone()));
+    failure
+}
+
+fn file(mode: u32, content: &[u8]) -> (tempfile::TempDir, PathBuf) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("program");
+    fs::write(&path, content).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+    (dir, path)
+}
+
+#[test]
+fn a_name_that_is_not_in_path() {
+    let found = failure(|plan| {
+        program("no-such-program")(plan);
+        plan.env = vec![("PATH".into(), "/nowhere:/bin".into())];
+    });
+    let message = "program `no-such-program` is not in PATH".to_owned();
+    assert_eq!(found, SpawnFailure { step: Step::Exec, errno: Errno::NOENT.raw_os_error(), message });
+}
+
+#[test]
+fn a_path_that_is_not_there() {
+    let found = failure(program("./gone"));
+    assert_eq!((found.step, found.message.as_str()), (Step::Exec, "program `./gone` does not exist"));
+}
+
+#[test]
+fn a_working_directory_that_is_not_there_or_is_none() {
+    let found = failure(|plan| plan.cwd = "/nowhere/at/all".into());
+    let expected =
+        (Step::Cwd, Errno::NOENT.raw_os_error(), "working directory `/nowhere/at/all` does not exist");
+    assert_eq!((found.step, found.errno, found.message.as_str()), expected);
+    let found = failure(|plan| plan.cwd = "/dev/null".into());
+    let expected =
+        (Step::Cwd, Errno::NOTDIR.raw_os_error(), "working directory `/dev/null` is not a directory");
+    assert_eq!((found.step, found.errno, found.message.as_str()), expected);
+}
+
+#[test]
+fn a_file_that_may_not_be_executed() {
+    let (_dir, path) = file(0o644, b"#!/bin/sh\n");
+    let found = failure(program(path));
+    assert_eq!((found.step, found.errno), (Step::Exec, Errno::ACCESS.raw_os_error()));
+    assert!(found.message.ends_with("may not be executed: permission denied"), "{}", found.message);
+    assert!(failure(program("/etc/")).message.ends_with("is a directory"));
+}
+
+#[test]
+fn a_file_that_is_no_program() {
+    let (_dir, path) = file(0o755, b"echo nobody should run this\n");
+    let found = failure(program(path));
+    assert_eq!((found.step, found.errno), (Step::Exec, Errno::NOEXEC.raw_os_error()));
+    assert!(found.message.contains("neither a binary of this machine nor a script"), "{}", found.message);
+}
+
+#[test]
+fn a_script_whose_interpreter_is_not_there() {
+    let (_dir, path) = file(0o755, b"#!/no/such/interpreter\n");
+    assert!(failure(program(path)).message.contains("interpreter"));
+}
+
+#[test]
+fn arguments_that_are_too_long() {
+    let found = failure(|plan| plan.args = vec!["x".repeat(1 << 20).into(); 4]);
+    assert_eq!((found.step, found.errno), (Step::Exec, Errno::TOOBIG.raw_os_error()));
+}
+
+#[test]
+fn a_nul_byte() {
+    let found = failure(|plan| plan.args = vec!["a\0b".into()]);
+    assert_eq!(found.errno, Errno::INVAL.raw_os_error());
+}
+
+#[test]
+fn a_run_directory_that_is_not_fresh_is_refused_by_the_shim_too() {
+    let home = tempfile::tempdir().unwrap();
+    fs::create_dir(home.path().join("run")).unwrap();
+    fs::write(home.path().join("run/exit"), "of somebody else").unwrap();
+    let mut run = Run::start_in(home, "run", "exit 0", |_| {});
+    let failure = run
+        .until(|report| if let Report::SpawnFailed(failure) = report { Some(failure.clone()) } else { None });
+    assert_eq!((failure.step, failure.errno), (Step::Prepare, Errno::EXIST.raw_os_error()));
+    assert_eq!(run.next(), None);
+}
+
+#[test]
+fn the_environment_is_the_plans_and_the_tag() {
+    let mut run = Run::start_with("", |plan| {
+        plan.program = "env".into();
+        plan.args = Vec::new();
+        plan.env =
+            vec![("B".into(), "2".into()), ("BPM_RUN".into(), "forged".into()), ("A".into(), "1 1".into())];
+    });
+    assert!(run.over());
+    assert_eq!(run.log(), format!("B=2\nA=1 1\nBPM_RUN={}\n", run.tag));
+}
+
+#[test]
+fn names_are_looked_up_in_the_plans_path_relative_to_its_directory() {
+    let home = tempfile::tempdir().unwrap();
+    let bin = home.path().join("bin");
+    fs::create_dir(&bin).unwrap();
+    fs::write(bin.join("tool"), "#!/bin/sh\necho mine\n").unwrap();
+    fs::set_permissions(bin.join("tool"), fs::Permissions::from_mode(0o755)).unwrap();
+    let mut run = Run::start_in(home, "run", "", |plan| {
+        program("tool")(plan);
+        plan.env = vec![("PATH".into(), "/nowhere:bin".into())];
+    });
+    assert!(run.over());
+    assert_eq!(run.log(), "mine\n");
+}
+
+#[test]
+fn directory_mask_and_argv0_are_the_plans() {
+    let home = tempfile::tempdir().unwrap();
+    let cwd = fs::canonicalize(home.path()).unwrap();
+    let mut run = Run::start_in(home, "run", "", |plan| {
+        program("/bin/sh")(plan);
+        plan.args = vec!["-c".into(), "pwd; umask; echo $0; cat /proc/$$/cmdline | tr '\\0' ' '".into()];
+        plan.argv0 = Some("-renamed".into());
+        plan.umask = Some(0o027);
+    });
+    assert!(run.over());
+    let log = run.log();
+    let head = format!("{}\n0027\n-renamed\n-renamed -c ", cwd.display());
+    assert!(log.starts_with(&head), "{log}");
+}
+
+/// `sleep` changes none of this itself.
+#[test]
+fn nothing_of_the_shim_is_inherited() {
+    let mut run = Run::start_with("", |plan| {
+        program("sleep")(plan);
+        plan.args = vec!["60".into()];
+    });
+    let (leader, shim) = (run.leader(), run.shim());
+    for field in ["SigIgn", "SigBlk", "SigCgt"] {
+        assert_eq!(proc_status(leader, field).unwrap(), "0000000000000000", "{field}");
+    }
+    let fds = || -> Vec<(String, PathBuf)> {
+        let entries = fs::read_dir(format!("/proc/{leader}/fd")).unwrap().map(|entry| entry.unwrap());
+        let named = entries
+            .map(|entry| (entry.file_name().into_string().unwrap(), fs::read_link(entry.path()).unwrap()));
+        let mut fds: Vec<_> = named.collect();
+        fds.sort();
+        fds
+    };
+    wait_for("sleep to have loaded its libraries", || fds().len() == 3);
+    let fds = fds();
+    assert_eq!(fds[0], ("0".to_owned(), PathBuf::from("/dev/null")));
+    for (number, target) in &fds[1..] {
+        assert!(target.to_str().unwrap().starts_with("pipe:"), "{number} {target:?}");
+    }
+    let session = |pid: u32| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+        stat.rsplit_once(')').unwrap().1.split_whitespace().nth(3).unwrap().parse::<u32>().unwrap()
+    };
+    assert_eq!((session(leader), session(shim)), (leader, shim));
+    assert_eq!(proc_status(shim, "Name").unwrap(), "bpm-shim");
+    assert_eq!(fs::read(format!("/proc/{shim}/environ")).unwrap(), b"");
+}

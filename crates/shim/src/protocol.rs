@@ -1,0 +1,336 @@
+//! The control protocol between a shim and whoever watches it: messages, frames, an incremental decoder.
+//! Knows bytes only: no sockets, no processes.
+//!
+//! A frame is a little-endian `u32` length (of what follows, at most 64 KiB), a `u8` kind and a body. The protocol is frozen:
+//! kinds are only ever added, bodies only ever grow at their end; unknown kinds and bytes beyond the known fields are ignored.
+
+use std::marker::PhantomData;
+
+use crate::wire::Sink;
+
+/// What this program speaks. Grows when kinds or fields are added; older and newer sides still understand each other.
+pub const VERSION: u16 = 1;
+/// Longest `kind + body` of a frame, in bytes.
+pub const MAX_FRAME_BYTES: usize = 64 << 10;
+/// Most processes that one [`Report::Survivors`] lists.
+pub const MAX_SURVIVORS: usize = 256;
+
+/// What a client asks of a shim. Numbers 16 (resize) and 17 (input) are reserved for terminals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// First on every connection: answered by `Welcome` and `State`; from then on events are pushed.
+    Hello {
+        /// The client's [`VERSION`].
+        version: u16,
+    },
+    /// Answered by `State`.
+    Status,
+    /// Send this signal to every process of the tree, once.
+    Signal {
+        /// The signal's number on this machine.
+        signal: i32,
+    },
+    /// End the whole tree with KILL, again and again until nothing is left.
+    Kill,
+    /// Answered by `Survivors`.
+    Survivors,
+    /// As soon as the leader has exited, stop waiting for the rest of its tree.
+    Release,
+}
+
+/// What a shim says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Report {
+    /// Answer to `Hello`. Carries (`SCM_RIGHTS`) duplicates of the read ends of the pipes named by the flags, stdout first.
+    Welcome(Welcome),
+    /// Everything known now.
+    State(State),
+    /// The program was executed.
+    Started {
+        /// Which process it is.
+        leader: Leader,
+        /// When it was forked.
+        at: Stamp,
+        /// What holds its tree together.
+        tier: Tier,
+    },
+    /// The program could not be executed; the exit record says the same, and the shim leaves.
+    SpawnFailed(SpawnFailure),
+    /// The leader exited, and all it wrote is on disk. The rest of its tree may live on.
+    Exited(Exit),
+    /// The last process of the tree is gone, all output and the final exit record are on disk; the shim leaves.
+    TreeEmpty {
+        /// When that was seen.
+        at: Stamp,
+        /// False when the rest was let go (`leave_behind`, `Release`) and not ended.
+        empty: bool,
+    },
+    /// The log cannot be written: output is being dropped and counted.
+    Alarm {
+        /// Why, as the system said it.
+        errno: i32,
+    },
+    /// The log is being written again.
+    AlarmCleared,
+    /// Who is left of the tree now (zombies do not count).
+    Survivors {
+        /// How many there are; the list is cut at [`MAX_SURVIVORS`].
+        total: u32,
+        /// Who they are.
+        list: Vec<Survivor>,
+    },
+}
+
+/// The first thing a shim says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Welcome {
+    /// The shim's [`VERSION`].
+    pub version: u16,
+    /// The shim's own process id.
+    pub shim_pid: u32,
+    /// The plan's run tag.
+    pub run_tag: String,
+    /// A descriptor for stdout's pipe came along.
+    pub stdout: bool,
+    /// A descriptor for stderr's pipe came along (after stdout's).
+    pub stderr: bool,
+}
+
+/// A point in time on two clocks, in nanoseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stamp {
+    /// Since the Unix epoch.
+    pub wall_ns: u64,
+    /// `CLOCK_MONOTONIC` of this boot.
+    pub mono_ns: u64,
+}
+
+/// The program's first process, so named that a recycled pid is not mistaken for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Leader {
+    /// Process id.
+    pub pid: u32,
+    /// Field 22 of `/proc/PID/stat`: clock ticks since boot; 0 when it could not be read.
+    pub start_ticks: u64,
+}
+
+/// Where a run is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Forked, not yet executed.
+    Starting,
+    /// The leader runs.
+    Running,
+    /// The leader has exited, processes of its tree remain.
+    Leaderless,
+    /// Nothing is left; the shim is leaving.
+    Done,
+}
+
+/// What holds the tree together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tier {
+    /// The shim is its subreaper, and it is in a cgroup of its own.
+    Cgroup,
+    /// The shim is its subreaper.
+    Tree {
+        /// Why the cgroup that the plan asked for could not be had.
+        cgroup_errno: Option<i32>,
+    },
+}
+
+/// How a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// It exited with this code.
+    Code(i32),
+    /// A signal ended it.
+    Signal {
+        /// The signal's number.
+        signal: i32,
+        /// A core was dumped.
+        core: bool,
+    },
+}
+
+/// What the leader and the descendants that it waited for used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// CPU time in user mode, microseconds.
+    pub user_us: u64,
+    /// CPU time in the kernel, microseconds.
+    pub system_us: u64,
+    /// Largest resident set, KiB.
+    pub max_rss_kib: u64,
+}
+
+/// The leader's end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Exit {
+    /// How it ended.
+    pub status: Status,
+    /// When that was seen.
+    pub at: Stamp,
+    /// What it used.
+    pub usage: Usage,
+}
+
+/// At which step a start failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// In the shim, before the program: plan, run directory, log, pipes.
+    Prepare,
+    /// The process could not be made.
+    Fork,
+    /// The working directory.
+    Cwd,
+    /// The program could not be executed.
+    Exec,
+}
+
+/// Why a program could not be started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SpawnFailure {
+    /// Where it failed.
+    pub step: Step,
+    /// What the system said; 0 where it said nothing.
+    pub errno: i32,
+    /// For people: a lowercase fragment that names the path and what was wrong with it. At most 1 KiB.
+    pub message: String,
+}
+
+/// What became of the output.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LogStatus {
+    /// Bytes read from the program.
+    pub bytes: u64,
+    /// Line feeds among them.
+    pub lines: u64,
+    /// Bytes that could not be written.
+    pub lost_bytes: u64,
+    /// Line feeds among those.
+    pub lost_lines: u64,
+    /// Why the log cannot be written at the moment.
+    pub disk_errno: Option<i32>,
+}
+
+/// Everything a shim knows of its run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct State {
+    /// Where the run is in its life.
+    pub phase: Phase,
+    /// The program's first process, from its execution on.
+    pub leader: Option<Leader>,
+    /// When it was forked.
+    pub started: Stamp,
+    /// How the leader ended.
+    pub exit: Option<Exit>,
+    /// What holds the tree together.
+    pub tier: Tier,
+    /// A `Kill` is being carried out.
+    pub killing: bool,
+    /// What became of the output so far.
+    pub log: LogStatus,
+}
+
+/// One process that is still there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Survivor {
+    /// Process id.
+    pub pid: u32,
+    /// The kernel's name of it, at most 15 bytes.
+    pub name: String,
+    /// State letter of `/proc/PID/stat` (`D`: uninterruptible, KILL has to wait).
+    pub state: char,
+}
+
+/// A frame that cannot be. The connection that sent it is of no further use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FrameError {
+    /// No message is that long, or it has no kind.
+    #[error("frame of {0} bytes, expected 1 to {MAX_FRAME_BYTES}")]
+    Length(usize),
+    /// A known kind with fields missing or impossible.
+    #[error("malformed frame of kind {0}")]
+    Malformed(u8),
+}
+
+mod sealed {
+    pub trait Body: Sized {
+        /// Kind and body.
+        fn encode(&self) -> (u8, Vec<u8>);
+        /// Outer `None`: malformed. Inner `None`: a kind that is not known.
+        fn decode(kind: u8, body: &[u8]) -> Option<Option<Self>>;
+    }
+}
+use sealed::Body;
+
+/// [`Request`] or [`Report`].
+pub trait Message: Body {
+    /// The whole frame.
+    fn frame(&self) -> Vec<u8> {
+        let (kind, body) = self.encode();
+        let mut out = Sink::default();
+        out.u32(u32::try_from(body.len() + 1).unwrap_or(u32::MAX));
+        out.u8(kind);
+        out.0.extend(body);
+        out.0
+    }
+}
+
+impl Message for Request {}
+impl Message for Report {}
+
+/// Takes bytes as they come, gives messages. Total: any input gives messages or an error, never a panic; memory is bounded
+/// by one frame plus what was pushed last.
+#[derive(Debug)]
+pub struct Decoder<M> {
+    buffer: Vec<u8>,
+    start: usize,
+    message: PhantomData<fn() -> M>,
+}
+
+impl<M> Default for Decoder<M> {
+    fn default() -> Self {
+        Self { buffer: Vec::new(), start: 0, message: PhantomData }
+    }
+}
+
+impl<M: Message> Decoder<M> {
+    /// Adds bytes. Take all messages out (`next` until `None`) before adding more.
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.buffer.drain(..self.start);
+        self.start = 0;
+        self.buffer.extend_from_slice(bytes);
+    }
+
+    /// The next whole message, if there is one. Unknown kinds are passed over.
+    ///
+    /// # Errors
+    /// [`FrameError`]: drop the connection; every further call gives the same error.
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "it is `Result<Option<_>>`: more may be pushed after `None`"
+    )]
+    pub fn next(&mut self) -> Result<Option<M>, FrameError> {
+        loop {
+            let rest = &self.buffer[self.start..];
+            let Some((head, body)) = rest.split_first_chunk::<4>() else { return Ok(None) };
+            let len = u32::from_le_bytes(*head) as usize;
+            if !(1..=MAX_FRAME_BYTES).contains(&len) {
+                return Err(FrameError::Length(len));
+            }
+            let Some(frame) = body.get(..len) else { return Ok(None) };
+            let kind = frame[0];
+            let message = M::decode(kind, &frame[1..]).ok_or(FrameError::Malformed(kind))?;
+            self.start += 4 + len;
+            if message.is_some() {
+                return Ok(message);
+            }
+        }
+    }
+}
+
+mod encoding;
+#[cfg(test)]
+mod tests;
