@@ -45,7 +45,7 @@ pub enum Report {
     Welcome(Welcome),
     /// Everything known now.
     State(State),
-    /// The program was executed.
+    /// The program was executed. The launcher always hears it; who says `Hello` later finds it in `State`.
     Started {
         /// Which process it is.
         leader: Leader,

@@ -7,7 +7,8 @@ use std::path::PathBuf;
 
 use bpm_shim::exit_record::Outcome;
 use bpm_shim::plan::Plan;
-use bpm_shim::protocol::{Report, SpawnFailure, Step};
+use bpm_shim::protocol::Report::{Exited, Started, State, TreeEmpty};
+use bpm_shim::protocol::{Phase, Report, SpawnFailure, Step};
 use rustix::io::Errno;
 
 use crate::support::{Run, proc_status, wait_for};
@@ -25,7 +26,7 @@ fn failure(change: impl FnOnce(&mut Plan)) -> SpawnFailure {
     let mut run = Run::start_with("", change);
     let failure = run.until(|report| match report {
         Report::SpawnFailed(failure) => Some(failure.clone()),
-        Report::Started { .. } => panic!("started"),
+        Started { .. } => panic!("started"),
         _ => None,
     });
     while run.next().is_some() {}
@@ -39,6 +40,21 @@ fn file(mode: u32, content: &[u8]) -> (tempfile::TempDir, PathBuf) {
     fs::write(&path, content).unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
     (dir, path)
+}
+
+/// However fast the program is and however late the shim looks.
+#[test]
+fn the_launcher_hears_everything_in_order() {
+    for _ in 0..30 {
+        let mut run = Run::start_with("", program("true"));
+        let heard: Vec<Report> = std::iter::from_fn(|| run.next()).collect();
+        let [State(state), Started { leader, .. }, Exited(_), TreeEmpty { empty: true, .. }] = heard[..]
+        else {
+            panic!("{heard:?}");
+        };
+        assert_eq!((state.phase, state.leader), (Phase::Starting, None));
+        assert!(leader.start_ticks > 0);
+    }
 }
 
 #[test]

@@ -25,14 +25,15 @@ impl Life {
         let mut busy = false;
         while !self.is_over() {
             let ready = self.wait(&control, busy);
-            busy = ready.outputs != [false; 2] && self.read_outputs(&mut control, ready.outputs);
-            if ready.notes {
-                self.read_notes(&mut control);
-            }
+            // First, so that the launcher, whose `Hello` is there before anything else can be, misses nothing.
             for index in ready.connections {
                 for request in control.receive(index) {
                     self.obey(&mut control, index, request);
                 }
+            }
+            busy = ready.outputs != [false; 2] && self.read_outputs(&mut control, ready.outputs);
+            if ready.notes {
+                self.read_notes(&mut control);
             }
             if ready.listener {
                 control.accept();
