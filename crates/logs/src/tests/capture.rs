@@ -4,7 +4,7 @@ use std::fs;
 use std::os::fd::AsFd;
 use std::os::unix::fs::PermissionsExt;
 
-use proptest::prelude::{prop_assert, prop_assert_eq, proptest};
+use proptest::prelude::{ProptestConfig, prop_assert, prop_assert_eq, proptest};
 use tempfile::tempdir;
 
 use super::{STREAMS, WIDE, at_ms, on_disk, play, steps, stream_of, told};
@@ -30,6 +30,11 @@ proptest! {
         prop_assert_eq!(summary.next_line, feeds + 1);
         prop_assert_eq!(summary.unterminated, disk.last().is_some_and(|b| *b != b'\n'));
     }
+}
+
+proptest! {
+    // Each case makes hundreds of files.
+    #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
     fn eviction_keeps_numbers_and_the_newest(script in steps(), segment in 1_u64..60, max in 1_u64..300) {

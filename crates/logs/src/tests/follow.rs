@@ -1,6 +1,6 @@
 //! Owns the tests of following a log while it grows. Must not test queries.
 
-use proptest::prelude::{prop_assert, prop_assert_eq, proptest};
+use proptest::prelude::{ProptestConfig, prop_assert, prop_assert_eq, proptest};
 use tempfile::tempdir;
 
 use super::{Step, WIDE, at_ms, on_disk, steps};
@@ -24,6 +24,9 @@ fn drain(follower: &mut Follower, max_bytes: usize) -> (Vec<u8>, u64, u64) {
 }
 
 proptest! {
+    // Each case makes hundreds of files.
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     #[test]
     fn a_follower_beside_the_writer_gets_all_or_counts_it(
         script in steps(),
