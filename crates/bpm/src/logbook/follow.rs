@@ -111,7 +111,7 @@ impl Follow {
 
     /// Readable when [`Follow::look_again`] should be called; `None` where nothing is watched.
     pub fn wakeups(&self) -> Option<Arc<OwnedFd>> {
-        self.watch.as_ref().map(|watch| watch.descriptor())
+        self.watch.as_ref().map(Watch::descriptor)
     }
 
     /// Takes note of what has changed on disk since the last time.
