@@ -149,10 +149,11 @@ impl Performer {
         let Some(process) = self.process(&id.process) else {
             return tell(start::refused("the process is no longer configured"));
         };
-        self.runs.insert(id.clone(), commands);
+        let number = id.number;
+        self.runs.insert(id, commands);
         let world = Arc::clone(&self.world);
         tokio::spawn(async move {
-            start::run(&world, &process, id.number, recipe, artefact, received, tell).await
+            start::run(&world, &process, number, recipe, artefact, received, tell).await;
         });
     }
 

@@ -218,7 +218,7 @@ fn clip(text: &str) -> String {
     if text.len() <= RENDERED_BYTES {
         return text.to_owned();
     }
-    let end = text.floor_char_boundary(RENDERED_BYTES);
+    let end = (0..=RENDERED_BYTES).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
     format!("{}\n[{} bytes left out]\n", &text[..end], text.len() - end)
 }
 

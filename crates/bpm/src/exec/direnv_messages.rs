@@ -63,7 +63,8 @@ impl Messages {
         self.last.push_str(&line);
         self.last.push('\n');
         if self.last.len() > KEPT_BYTES {
-            let from = self.last.ceil_char_boundary(self.last.len() - KEPT_BYTES);
+            let over = self.last.len() - KEPT_BYTES;
+            let from = (over..).find(|from| self.last.is_char_boundary(*from)).unwrap_or(over);
             self.last.drain(..from);
         }
     }

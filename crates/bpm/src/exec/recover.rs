@@ -12,7 +12,7 @@ use super::watch::Place;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// `pipes`: the duplicates of the read ends that the shim handed out, stdout first.
-pub fn clean_up(place: &Place, pipes: Vec<OwnedFd>) {
+pub fn clean_up(place: &Place, pipes: &[OwnedFd]) {
     let left = bpm_shim::tree::kill_tagged(&place.tag, place.cgroup.as_deref(), PATIENCE);
     for survivor in &left {
         tracing::warn!("{}: pid {} ({}) outlived KILL", place.tag, survivor.pid, survivor.name);

@@ -43,7 +43,7 @@ fn newest_first(dir: &Path) -> Vec<(u64, PathBuf)> {
     let numbered =
         |entry: fs::DirEntry| Some((entry.file_name().to_str()?.parse::<u64>().ok()?, entry.path()));
     let mut found: Vec<_> = entries.flatten().filter_map(numbered).collect();
-    found.sort_unstable_by(|a, b| b.0.cmp(&a.0));
+    found.sort_unstable_by_key(|(number, _)| std::cmp::Reverse(*number));
     found
 }
 

@@ -333,7 +333,7 @@ impl<F: FnMut(Told) + Send> Watch<F> {
     /// Ends what is left of a tree without a shim, and saves what is left in its pipes.
     async fn clean_up(&mut self) {
         let (place, pipes) = (self.place.clone(), std::mem::take(&mut self.pipes));
-        let _ = tokio::task::spawn_blocking(move || recover::clean_up(&place, pipes)).await;
+        let _ = tokio::task::spawn_blocking(move || recover::clean_up(&place, &pipes)).await;
     }
 }
 

@@ -35,13 +35,13 @@ impl Bench {
         writer
     }
 
-    fn ask(&self, query: LogQuery) -> Result<LogPage, Error> {
+    fn ask(&self, query: &LogQuery) -> Result<LogPage, Error> {
         let known = ["api".to_owned(), "web".to_owned()];
-        search(&self.project, What::Runs, &[], &query, &known, Shape::BRIEF)
+        search(&self.project, What::Runs, &[], query, &known, Shape::BRIEF)
     }
 
     fn page(&self, query: LogQuery) -> LogPage {
-        self.ask(query).unwrap()
+        self.ask(&query).unwrap()
     }
 }
 
@@ -126,7 +126,7 @@ fn a_cursor_into_a_run_that_is_gone_names_what_is_kept() {
     let bench = Bench::new();
     bench.numbered("api", 4, 0..1);
     bench.numbered("api", 5, 0..1);
-    let error = bench.ask(LogQuery { cursor: Some("api:3:7".into()), ..of("api") }).unwrap_err();
+    let error = bench.ask(&LogQuery { cursor: Some("api:3:7".into()), ..of("api") }).unwrap_err();
     assert_eq!(error.code, Code::UnknownRun);
     assert_eq!(error.message, "`api` has no run 3: runs 4 to 5 are kept");
     assert_eq!(error.hint.as_deref(), Some("leave `cursor` out to begin with the newest"));
@@ -138,7 +138,7 @@ fn a_cursor_of_something_else_is_refused() {
     bench.numbered("api", 1, 0..5);
     bench.numbered("api", 2, 0..5);
     bench.numbered("web", 1, 0..5);
-    let with = |query: LogQuery, cursor: &str| bench.ask(LogQuery { cursor: Some(cursor.into()), ..query });
+    let with = |query: LogQuery, cursor: &str| bench.ask(&LogQuery { cursor: Some(cursor.into()), ..query });
     for (query, cursor) in [
         (of("api"), "web:1:2"),
         (of("api"), "api:b1:2"),
@@ -229,7 +229,7 @@ fn a_page_keeps_to_its_size_and_the_asked_end() {
     assert!(size(&head) <= 512);
     assert_eq!(head.lines[0].text, "line 0");
     assert_eq!(head.omitted_after + head.lines.len() as u64, 1000);
-    let error = bench.ask(LogQuery { max_bytes: Some(MAX_PAGE_BYTES + 1), ..of("api") }).unwrap_err();
+    let error = bench.ask(&LogQuery { max_bytes: Some(MAX_PAGE_BYTES + 1), ..of("api") }).unwrap_err();
     assert!(
         error.message.starts_with("`max_bytes` is 1048577, expected at most 1048576"),
         "{}",
@@ -240,19 +240,19 @@ fn a_page_keeps_to_its_size_and_the_asked_end() {
 #[test]
 fn what_is_not_there_is_told_with_what_is() {
     let bench = Bench::new();
-    let error = bench.ask(of("ap1")).unwrap_err();
+    let error = bench.ask(&of("ap1")).unwrap_err();
     assert_eq!(error.code, Code::UnknownProcess);
     assert_eq!(error.message, "there is no process `ap1`, known: `api`, `web`");
     assert_eq!(error.hint.as_deref(), Some("did you mean `api`?"));
-    assert_eq!(bench.ask(of("../../etc")).unwrap_err().code, Code::UnknownProcess);
-    let error = bench.ask(of("api")).unwrap_err();
+    assert_eq!(bench.ask(&of("../../etc")).unwrap_err().code, Code::UnknownProcess);
+    let error = bench.ask(&of("api")).unwrap_err();
     assert_eq!((error.code, error.message.as_str()), (Code::UnknownRun, "`api` has no run yet"));
     let nothing = bench.page(LogQuery::default());
     assert_eq!((nothing.source.as_str(), nothing.cursor.as_str()), ("no run yet", ""));
     bench.numbered("api", 1, 0..1);
     let later = bench.page(LogQuery { cursor: Some(nothing.cursor), ..LogQuery::default() });
     assert_eq!(texts(&later), ["line 0"]);
-    let both = bench.ask(LogQuery { run: Some(1), index: Some(-1), ..of("api") }).unwrap_err();
+    let both = bench.ask(&LogQuery { run: Some(1), index: Some(-1), ..of("api") }).unwrap_err();
     assert_eq!(both.message, "`run` and `index` both say which run, expected one of them");
 }
 
