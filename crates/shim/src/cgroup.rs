@@ -2,9 +2,11 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+
+use crate::sys::GroupFds;
 
 const MAX_DEPTH: usize = 16;
 
@@ -12,6 +14,7 @@ const MAX_DEPTH: usize = 16;
 #[derive(Debug)]
 pub(crate) struct Cgroup {
     dir: PathBuf,
+    place: OwnedFd,
     procs: OwnedFd,
 }
 
@@ -25,17 +28,16 @@ impl Cgroup {
         if !procs(dir).is_empty() {
             return Err(io::Error::from_raw_os_error(libc::EBUSY));
         }
-        match OpenOptions::new().write(true).open(dir.join("cgroup.procs")) {
-            Ok(file) => Ok(Self { dir: dir.to_owned(), procs: file.into() }),
-            Err(error) => {
-                remove(dir);
-                Err(error)
-            }
-        }
+        let open = || -> io::Result<Self> {
+            let procs = OpenOptions::new().write(true).open(dir.join("cgroup.procs"))?.into();
+            Ok(Self { dir: dir.to_owned(), place: File::open(dir)?.into(), procs })
+        };
+        open().inspect_err(|_| remove(dir))
     }
 
-    pub(crate) fn procs(&self) -> BorrowedFd<'_> {
-        self.procs.as_fd()
+    /// For a process to be born into it, or to join it.
+    pub(crate) fn fds(&self) -> GroupFds<'_> {
+        GroupFds { dir: self.place.as_fd(), procs: self.procs.as_fd() }
     }
 
     pub(crate) fn dir(&self) -> &Path {

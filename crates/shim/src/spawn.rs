@@ -45,7 +45,7 @@ pub(crate) fn start(
     let fds = ChildFds {
         stdout: outputs.stdout.as_fd(),
         stderr: outputs.stderr.as_fd(),
-        cgroup: cgroup.map(Cgroup::procs),
+        cgroup: cgroup.map(Cgroup::fds),
         notes: theirs.as_fd(),
     };
     let pid =
