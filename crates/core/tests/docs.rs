@@ -1,6 +1,8 @@
 //! The documentation of the configuration says what the code does: the reference is written from the
 //! table of keys, and every example in it is a configuration. `UPDATE_DOCS=1` writes it anew.
 
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "helpers of tests")]
+
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -2,10 +2,12 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
 use bpm_api::{Apply, Code, Error, GetStatus};
 use bpm_core::fleet::Boot;
 use clap::Args;
+use tokio::time::sleep;
 
 use super::context::Context;
 use super::failure::Failure;
@@ -15,8 +17,13 @@ use crate::control::Control;
 use crate::logbook::What;
 use crate::manager::{self, Manager, Options};
 use crate::render;
+use crate::store::config::Loaded;
 use crate::store::paths::Project;
 use crate::store::{config, lock, trust};
+
+/// How long a lock without a manager behind it is waited for.
+const SETTLING: Duration = Duration::from_secs(5);
+const BETWEEN_TRIES: Duration = Duration::from_millis(20);
 
 /// Run a project: build and start its processes, and keep them up
 ///
@@ -54,15 +61,35 @@ pub(super) async fn run(args: UpArgs, cx: &Context) -> Result<ExitCode, Failure>
         return detached_child(&args, cx).await;
     }
     let project = cx.project_at(args.dir.as_deref())?;
-    let loaded = config::load(&project)?;
-    if lock::is_managed(&project) {
-        return join(&args, cx, &project, &loaded.fingerprint).await;
+    let deadline = Instant::now() + SETTLING;
+    loop {
+        let loaded = config::load(&project)?;
+        let outcome = match lock::is_managed(&project) {
+            true => join(&args, cx, &project, &loaded.fingerprint).await,
+            false => manage(&args, cx, &project, loaded).await,
+        };
+        match outcome {
+            Err(Failure::Operation(error)) if is_passing(&error) && Instant::now() < deadline => {
+                sleep(BETWEEN_TRIES).await;
+            }
+            outcome => return outcome,
+        }
     }
+}
+
+/// What the locks of a manager look like that has just begun, or just died: a child that it was about to start
+/// holds copies of its locks and its socket until it executes.
+fn is_passing(error: &Error) -> bool {
+    matches!(error.code, Code::NoManager | Code::AlreadyManaged)
+}
+
+/// No manager runs: this becomes one, or leaves one in the background.
+async fn manage(args: &UpArgs, cx: &Context, project: &Project, loaded: Loaded) -> Result<ExitCode, Failure> {
     lock::make_private_dir(&project.state)?;
-    approve(&project, &loaded.fingerprint)?;
+    approve(project, &loaded.fingerprint)?;
     if args.detach {
-        manager::detach(&project, &args.flags())?;
-        return greet(cx, &project, true).await;
+        manager::detach(project, &args.flags())?;
+        return greet(cx, project, true).await;
     }
     let manager = Manager::take(project.clone(), loaded.config)?;
     let (options, json) = (args.options(true), cx.printer.json());
@@ -101,10 +128,10 @@ async fn join(
     project: &Project,
     fingerprint: &str,
 ) -> Result<ExitCode, Failure> {
-    if args.refuse_if_managed {
-        return Err(lock::already_managed(project).into());
-    }
     let client = Client::connect(project).await?;
+    if args.refuse_if_managed {
+        return refuse(&client, project).await;
+    }
     approve(project, fingerprint)?;
     let env = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
@@ -118,6 +145,14 @@ async fn join(
         return Ok(code);
     }
     logs::print(cx, project, What::Runs, Vec::new(), &logs::Reading::from_now_on()).await
+}
+
+/// Refuses if there is a manager behind the lock, which one that was asked proves.
+async fn refuse(client: &Client, project: &Project) -> Result<ExitCode, Failure> {
+    match client.ask(GetStatus::default(), client::origin()).await {
+        Err(error) if error.code == Code::NoManager => Err(error.into()),
+        Ok(_) | Err(_) => Err(Failure::Operation(lock::already_managed(project))),
+    }
 }
 
 async fn greet(cx: &Context, project: &Project, new: bool) -> Result<ExitCode, Failure> {

@@ -1,24 +1,22 @@
 //! Runs one build under a shim of its own, so that it outlives the manager, and finds out what came of it.
 
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bpm_core::config::{Kind, Process};
 use bpm_core::fleet::{BuildFailure, BuildOutcome};
 use bpm_core::ids::Mode;
-use bpm_shim::launch;
 use bpm_shim::plan::Plan;
 use bpm_shim::protocol::{SpawnFailure, Status};
 use tokio::sync::mpsc;
 
-use super::build_report;
 use super::cargo::Wanted;
 use super::cargo_helper::{BuildResult, BuildSpec};
 use super::environment::{self, Layers};
 use super::recipe::Recipe;
 use super::start::{environment_of, make_dir, of_line, place_of, working_directory};
 use super::watch::{Command, Place, Told, Watch};
+use super::{build_report, launching};
 use crate::engine::World;
 
 /// Whether bpm's own cargo build makes the executable, and so knows where it is.
@@ -42,9 +40,7 @@ pub async fn run(
         Ok(prepared) => prepared,
         Err(reason) => return failed(reason),
     };
-    let (executable, dir) = (world.executable.clone(), place.dir.clone());
-    let launched = tokio::task::spawn_blocking(move || launch::launch(&executable, &dir, &plan)).await;
-    let mut launched = match launched.map_err(io::Error::other).flatten() {
+    let mut launched = match launching::launch(&world.executable, &place.dir, &plan).await {
         Ok(launched) => launched,
         Err(error) => return failed(format!("cannot start a shim: {error}")),
     };

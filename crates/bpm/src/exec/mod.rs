@@ -14,6 +14,7 @@ pub mod direnv;
 pub mod direnv_messages;
 pub mod dotenv;
 pub mod environment;
+pub mod launching;
 pub mod lines;
 pub mod package_manager;
 pub mod recipe;

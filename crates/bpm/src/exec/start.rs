@@ -10,7 +10,6 @@ use std::path::{Path, PathBuf};
 use bpm_core::config::{CommandLine, Kind, Process};
 use bpm_core::ids::Mode;
 use bpm_core::service::Artefact as Kept;
-use bpm_shim::launch;
 use bpm_shim::plan::Plan;
 use bpm_shim::protocol::{SpawnFailure, Step};
 use tokio::sync::mpsc;
@@ -18,7 +17,7 @@ use tokio::sync::mpsc;
 use super::environment::{self, Env, Layers};
 use super::recipe::Recipe;
 use super::watch::{Command, Place, Told, Watch};
-use super::{artefact, cgroups, package_manager};
+use super::{artefact, cgroups, launching, package_manager};
 use crate::engine::World;
 
 /// Starts the run and stays with it until it is over.
@@ -40,9 +39,7 @@ pub async fn run(
         Ok(prepared) => prepared,
         Err(failure) => return tell(Told::SpawnFailed(failure)),
     };
-    let (executable, dir) = (world.executable.clone(), place.dir.clone());
-    let launched = tokio::task::spawn_blocking(move || launch::launch(&executable, &dir, &plan)).await;
-    match launched.map_err(io::Error::other).flatten() {
+    match launching::launch(&world.executable, &place.dir, &plan).await {
         Ok(mut launched) => {
             Watch::new(place, false, tell).follow(launched.control, commands).await;
             // the shim is leaving: nothing of it shall stay as a zombie

@@ -40,6 +40,7 @@ impl Bench {
         search(&self.project, What::Runs, &[], query, &known, Shape::BRIEF)
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "reads better where it is called")]
     fn page(&self, query: LogQuery) -> LogPage {
         self.ask(&query).unwrap()
     }

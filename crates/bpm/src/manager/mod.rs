@@ -108,7 +108,8 @@ impl Manager {
         let obey = tokio::spawn(signals.obey(handle.clone()));
         let watch = tokio::spawn(end_with(self.project.root.clone(), handle.clone()));
         begun(&handle);
-        engine.run().await;
+        // on a worker, beside the tasks it talks to: no thread has to be woken for it
+        let _ = tokio::spawn(engine.run()).await;
         obey.abort();
         watch.abort();
         ended.cancel();

@@ -80,7 +80,7 @@ impl Lab {
         command.arg("up").args(flags).stdout(out).stderr(errors);
         self.manager = Some(command.spawn().unwrap());
         self.orphaned = false;
-        self.wait_for("the manager answers", |lab| lab.try_status());
+        self.wait_for("the manager answers", Lab::try_status);
     }
 
     /// What the manager printed.
@@ -214,9 +214,6 @@ impl Lab {
 
 impl Drop for Lab {
     fn drop(&mut self) {
-        if std::thread::panicking() {
-            eprintln!("terminal of the manager:\n{}", self.terminal());
-        }
         if self.orphaned {
             self.start();
         }

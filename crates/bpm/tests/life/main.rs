@@ -1,6 +1,7 @@
 //! The life of real processes under a real manager: the built `bpm` as a user starts it, puppets as
 //! programs, kills at every phase. Each test has directories of its own and ends what it started.
 
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "helpers of tests")]
 #![expect(unreachable_pub, reason = "a test binary has no outside")]
 
 mod lab;
