@@ -19,6 +19,9 @@ use crate::protocol::{self, Message, Request};
 pub(crate) const LOCK_FILE: &str = "run.lock";
 pub(crate) const SOCKET_FILE: &str = "s";
 
+/// What a shim keeps of the manager's environment: where the state is that it belongs to, for whoever looks at processes.
+const STATE_VARIABLES: [&str; 2] = ["BPM_STATE_DIR", "XDG_STATE_HOME"];
+
 /// A shim that was just started.
 #[derive(Debug)]
 pub struct Launched {
@@ -59,6 +62,7 @@ pub fn launch(exe: &Path, run_dir: &Path, plan: &Plan) -> io::Result<Launched> {
         .arg0(crate::ARGV0)
         .arg(fs::canonicalize(run_dir)?)
         .env_clear()
+        .envs(STATE_VARIABLES.iter().filter_map(|name| Some((name, std::env::var_os(name)?))))
         .stdin(Stdio::from(lock))
         .stdout(Stdio::from(OwnedFd::from(theirs)))
         .stderr(Stdio::null())

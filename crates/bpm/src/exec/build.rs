@@ -16,8 +16,8 @@ use super::environment::{self, Layers};
 use super::recipe::Recipe;
 use super::start::{environment_of, make_dir, of_line, place_of, working_directory};
 use super::watch::{Command, Place, Told, Watch};
+use super::world::World;
 use super::{build_report, launching};
-use crate::engine::World;
 
 /// Whether bpm's own cargo build makes the executable, and so knows where it is.
 pub fn leaves_executable(process: &Process) -> bool {

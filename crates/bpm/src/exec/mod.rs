@@ -23,3 +23,4 @@ pub mod retention;
 pub mod sample;
 pub mod start;
 pub mod watch;
+pub mod world;

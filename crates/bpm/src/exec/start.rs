@@ -17,8 +17,8 @@ use tokio::sync::mpsc;
 use super::environment::{self, Env, Layers};
 use super::recipe::Recipe;
 use super::watch::{Command, Place, Told, Watch};
+use super::world::World;
 use super::{artefact, cgroups, launching, package_manager};
-use crate::engine::World;
 
 /// Starts the run and stays with it until it is over.
 pub async fn run(
@@ -31,7 +31,8 @@ pub async fn run(
     mut tell: impl FnMut(Told) + Send,
 ) {
     let prepared = tokio::select! {
-        prepared = prepare(world, process, number, recipe, kept) => prepared,
+        // boxed: what preparing needs is not to be carried along for the run's whole life
+        prepared = Box::pin(prepare(world, process, number, recipe, kept)) => prepared,
         // told to end before there was anything to end
         _ = commands.recv() => Err(failure(Step::Prepare, 0, "it was told to stop before it was started")),
     };
@@ -39,7 +40,9 @@ pub async fn run(
         Ok(prepared) => prepared,
         Err(failure) => return tell(Told::SpawnFailed(failure)),
     };
-    match launching::launch(&world.executable, &place.dir, &plan).await {
+    let launched = launching::launch(&world.executable, &place.dir, &plan).await;
+    drop(plan); // a whole environment
+    match launched {
         Ok(mut launched) => {
             Watch::new(place, false, tell).follow(launched.control, commands).await;
             // the shim is leaving: nothing of it shall stay as a zombie

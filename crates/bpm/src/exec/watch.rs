@@ -20,6 +20,8 @@ use tokio::time::timeout;
 use super::recover;
 use crate::readable::Readable;
 
+/// Reports are short, and there may be a thousand watches.
+const BUFFER_BYTES: usize = 512;
 /// How long a shim that closed its connection may take to be gone.
 const LEAVING: Duration = Duration::from_secs(2);
 /// How long a shim that is there may take to have its socket.
@@ -136,7 +138,7 @@ impl<F: FnMut(Told) + Send> Watch<F> {
         commands: &mut mpsc::UnboundedReceiver<Command>,
     ) -> Talk {
         let mut decoder = Decoder::<Report>::default();
-        let mut buffer = vec![0; 4096];
+        let mut buffer = vec![0; BUFFER_BYTES];
         let mut open = true;
         loop {
             let received = tokio::select! {

@@ -1,0 +1,51 @@
+//! The surroundings that runs and builds are started in. Decides nothing and knows no run.
+
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use super::environment::Env;
+use super::{cgroups, direnv};
+use crate::store::paths::Project;
+
+/// What performing needs and nothing decides about.
+#[derive(Debug)]
+pub struct World {
+    pub project: Project,
+    pub mcp_url: Option<String>,
+    /// Where runs get cgroups of their own, if anywhere.
+    pub cgroup_base: Option<PathBuf>,
+    /// The program that becomes a shim or a build when told to: this one.
+    pub executable: PathBuf,
+    /// Soft limit of open files that programs get: the one the manager was started with.
+    pub open_files: Option<u64>,
+    environment: RwLock<Arc<Env>>,
+    pub direnv: direnv::Cache,
+}
+
+impl World {
+    pub fn new(project: Project, mcp_url: Option<String>, open_files: Option<u64>) -> World {
+        let cgroup_base = cgroups::base(&project.id);
+        World {
+            project,
+            mcp_url,
+            cgroup_base,
+            executable: PathBuf::from("/proc/self/exe"),
+            open_files,
+            environment: RwLock::new(Arc::new(Env::of_this_process().inheritable())),
+            direnv: direnv::Cache::default(),
+        }
+    }
+
+    /// What programs started from now on inherit.
+    pub fn environment(&self) -> Arc<Env> {
+        Arc::clone(&self.environment.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub fn set_environment(&self, entries: Vec<(String, String)>) {
+        let mut env = Env::new();
+        for (name, value) in entries {
+            env.set(name, value);
+        }
+        *self.environment.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(env.inheritable());
+    }
+}
