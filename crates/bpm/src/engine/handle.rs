@@ -9,9 +9,9 @@ use bpm_core::ids::{Mode, Name};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
-use super::perform::World;
 use super::{Message, view};
 use crate::control::Control;
+use crate::exec::world::World;
 use crate::exec::{build_report, sample};
 use crate::logbook::{self, Shape, What};
 

@@ -14,7 +14,6 @@ mod view;
 pub use handle::Handle;
 pub use notes::Feed;
 pub(crate) use notes::in_words;
-pub use perform::World;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -29,6 +28,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use crate::exec::watch::Told;
+use crate::exec::world::World;
 use crate::store;
 
 use notes::Notes;

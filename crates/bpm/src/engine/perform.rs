@@ -1,8 +1,7 @@
 //! Performs the core's actions: each is a task of its own that sends back what came of it.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
 
 use bpm_core::config::{Config, Process};
 use bpm_core::fleet::{Action, BuildFailure, BuildOutcome, Change, Event, Note};
@@ -11,54 +10,9 @@ use bpm_core::service::Artefact;
 use tokio::sync::mpsc;
 
 use super::Message;
-use crate::exec::environment::Env;
 use crate::exec::watch::{Command, Told};
+use crate::exec::world::World;
 use crate::exec::{build, retention, start};
-use crate::store::paths::Project;
-
-/// What performing needs and nothing decides about.
-#[derive(Debug)]
-pub struct World {
-    pub project: Project,
-    pub mcp_url: Option<String>,
-    /// Where runs get cgroups of their own, if anywhere.
-    pub cgroup_base: Option<PathBuf>,
-    /// The program that becomes a shim or a build when told to: this one.
-    pub executable: PathBuf,
-    /// Soft limit of open files that programs get: the one the manager was started with.
-    pub open_files: Option<u64>,
-    environment: RwLock<Arc<Env>>,
-    pub direnv: crate::exec::direnv::Cache,
-}
-
-impl World {
-    pub fn new(project: Project, mcp_url: Option<String>, open_files: Option<u64>) -> World {
-        let cgroup_base = crate::exec::cgroups::base(&project.id);
-        World {
-            project,
-            mcp_url,
-            cgroup_base,
-            executable: PathBuf::from("/proc/self/exe"),
-            open_files,
-            environment: RwLock::new(Arc::new(Env::of_this_process().inheritable())),
-            direnv: crate::exec::direnv::Cache::default(),
-        }
-    }
-
-    /// What programs started from now on inherit.
-    pub fn environment(&self) -> Arc<Env> {
-        Arc::clone(&self.environment.read().unwrap_or_else(std::sync::PoisonError::into_inner))
-    }
-
-    pub fn set_environment(&self, entries: Vec<(String, String)>) {
-        let mut env = Env::new();
-        for (name, value) in entries {
-            env.set(name, value);
-        }
-        *self.environment.write().unwrap_or_else(std::sync::PoisonError::into_inner) =
-            Arc::new(env.inheritable());
-    }
-}
 
 #[derive(Debug)]
 pub(super) struct Performer {

@@ -21,7 +21,8 @@ use tokio::net::UnixListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::engine::{Engine, Handle, World};
+use crate::engine::{Engine, Handle};
+use crate::exec::world::World;
 use crate::server::{self, Access, Endpoint};
 use crate::store::lock::{self, ManagerFile, ProjectLock};
 use crate::store::paths::Project;
