@@ -22,7 +22,7 @@ use crate::store::paths::Project;
 use crate::store::{config, lock, trust};
 
 /// How long a lock without a manager behind it is waited for.
-const SETTLING: Duration = Duration::from_secs(5);
+const SETTLING: Duration = Duration::from_secs(3);
 const BETWEEN_TRIES: Duration = Duration::from_millis(20);
 
 /// Run a project: build and start its processes, and keep them up
@@ -64,23 +64,19 @@ pub(super) async fn run(args: UpArgs, cx: &Context) -> Result<ExitCode, Failure>
     let deadline = Instant::now() + SETTLING;
     loop {
         let loaded = config::load(&project)?;
-        let outcome = match lock::is_managed(&project) {
-            true => join(&args, cx, &project, &loaded.fingerprint).await,
-            false => manage(&args, cx, &project, loaded).await,
+        // A manager that has just begun has no socket yet. One that was just killed may seem to be there: a child
+        // that it was about to start holds copies of its locks and its socket until it executes.
+        let (outcome, passing) = match lock::is_managed(&project) {
+            true => (join(&args, cx, &project, &loaded.fingerprint).await, Code::NoManager),
+            false => (manage(&args, cx, &project, loaded).await, Code::AlreadyManaged),
         };
         match outcome {
-            Err(Failure::Operation(error)) if is_passing(&error) && Instant::now() < deadline => {
+            Err(Failure::Operation(error)) if error.code == passing && Instant::now() < deadline => {
                 sleep(BETWEEN_TRIES).await;
             }
             outcome => return outcome,
         }
     }
-}
-
-/// What the locks of a manager look like that has just begun, or just died: a child that it was about to start
-/// holds copies of its locks and its socket until it executes.
-fn is_passing(error: &Error) -> bool {
-    matches!(error.code, Code::NoManager | Code::AlreadyManaged)
 }
 
 /// No manager runs: this becomes one, or leaves one in the background.

@@ -51,6 +51,12 @@ impl Lab {
         self.project().join(name)
     }
 
+    /// The project's state directory.
+    pub fn state(&self) -> PathBuf {
+        let all = self.dir.path().join("state/bpm/v1");
+        fs::read_dir(all).unwrap().map(|entry| entry.unwrap().path()).next().unwrap()
+    }
+
     pub fn write(&self, name: &str, text: &str) {
         fs::write(self.file(name), text).unwrap();
     }

@@ -136,6 +136,28 @@ fn killed_at_random_moments_it_never_loses_or_doubles_a_run() {
     assert!(alive_now(&lab) <= 1, "two runs at once");
 }
 
+/// What is left for a moment of a manager that was killed while it started a program: the child has copies of
+/// its descriptors until it executes.
+#[test]
+fn locks_and_a_socket_without_a_manager_are_waited_for() {
+    let mut lab = Lab::up(&shell("app", "exec sleep 1000", ""));
+    let before = lab.running("app");
+    lab.kill_manager();
+    let locks = [lab.state().join("lock"), lab.project()].map(|path| fs::File::open(path).unwrap());
+    for lock in &locks {
+        rustix::fs::flock(lock, rustix::fs::FlockOperation::LockExclusive).unwrap();
+    }
+    fs::remove_file(lab.state().join("s")).unwrap();
+    let listener = std::os::unix::net::UnixListener::bind(lab.state().join("s")).unwrap();
+    let child = std::thread::spawn(move || {
+        drop(listener.accept().unwrap());
+        drop((listener, locks));
+    });
+    lab.start();
+    child.join().unwrap();
+    assert_eq!(lab.running("app").pid, before.pid);
+}
+
 #[test]
 fn a_killed_shim_takes_its_run_with_it_and_the_crash_rule_applies() {
     let config = "release_crash_backoff_initial_seconds = 0.2\n";
