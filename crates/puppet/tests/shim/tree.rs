@@ -135,6 +135,20 @@ fn a_program_in_a_cgroup_is_in_it_from_its_first_instruction() {
 }
 
 #[test]
+fn a_cgroup_is_removed_after_a_build_unless_somebody_lives_on_in_it() {
+    for (steps, stays) in [("lines 1 exit 0", false), ("setsid-child exit 0", true)] {
+        let Some(dir) = cgroup("build") else { return skip("no cgroup can be made here") };
+        let mut run = Run::start_with(steps, |plan| {
+            plan.cgroup = Some(dir.clone());
+            plan.leave_behind = true;
+        });
+        assert_eq!((run.over(), dir.exists()), (!stays, stays));
+        assert_eq!(bpm_shim::tree::kill_tagged(&run.tag, Some(&dir), std::time::Duration::from_secs(5)), []);
+        assert!(!dir.exists());
+    }
+}
+
+#[test]
 fn without_the_cgroup_it_asked_for_a_run_goes_on_and_says_so() {
     let mut run = Run::start_with("exit 5", |plan| plan.cgroup = Some("/nowhere/group".into()));
     assert_eq!(tier(&mut run), Tier::Tree { cgroup_errno: Some(2) });

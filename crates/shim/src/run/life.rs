@@ -288,9 +288,8 @@ impl Life {
         if let Some(Outcome::SpawnFailed(failure)) = &self.outcome {
             control.push(&Report::SpawnFailed(failure.clone()));
         }
-        if rest == Rest::Empty {
-            self.cgroup.take().iter().for_each(|cgroup| cgroup::remove(cgroup.dir()));
-        }
+        // Where somebody lives on in it, it stays.
+        self.cgroup.take().iter().for_each(|cgroup| cgroup::remove(cgroup.dir()));
         control.push(&Report::TreeEmpty { at: clock::stamp(), empty: rest == Rest::Empty });
     }
 
