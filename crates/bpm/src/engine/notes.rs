@@ -6,29 +6,28 @@ use std::path::PathBuf;
 use bpm_api::{EventLine, Origin};
 use bpm_core::fleet::{Change, Note};
 use bpm_core::ids::Name;
-use tokio::sync::broadcast;
+use tokio::sync::mpsc;
 
 use super::clock;
 use crate::exec::watch;
 use crate::store::journal::{Entry, Journal};
 
 const RECENT: usize = 20;
-const FOLLOWERS_MAY_LAG: usize = 256;
 
-/// Notes as they come, for the terminal. A reader that is slow misses some and is told how many.
+/// Notes as they come, for the terminal. Whoever takes it must keep reading, or drop it.
 #[derive(Debug)]
-pub struct Feed(pub broadcast::Receiver<Note>);
+pub struct Feed(pub mpsc::UnboundedReceiver<Note>);
 
 #[derive(Debug)]
 pub(super) struct Notes {
     journal: Journal,
     recent: HashMap<Name, VecDeque<EventLine>>,
-    feed: broadcast::Sender<Note>,
+    feed: mpsc::UnboundedSender<Note>,
 }
 
 impl Notes {
     pub(super) fn open(journal: PathBuf) -> (Notes, Feed) {
-        let (feed, follower) = broadcast::channel(FOLLOWERS_MAY_LAG);
+        let (feed, follower) = mpsc::unbounded_channel();
         let notes = Notes { journal: Journal::open(journal), recent: HashMap::new(), feed };
         (notes, Feed(follower))
     }

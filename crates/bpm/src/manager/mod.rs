@@ -12,7 +12,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bpm_api::{Code, Error};
 use bpm_core::config::{Config, McpPort};
@@ -26,6 +26,9 @@ use crate::exec::world::World;
 use crate::server::{self, Access, Endpoint};
 use crate::store::lock::{self, ManagerFile, ProjectLock};
 use crate::store::paths::Project;
+
+/// How long the terminal may take for what is left to be printed at the end.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// How a manager is started.
 #[derive(Clone, Copy, Debug)]
@@ -92,9 +95,10 @@ impl Manager {
         let world = Arc::new(World::new(self.project.clone(), self.mcp_url(), self.open_files));
         let signals = Signals::new().map_err(|error| system("listen for signals", &error))?;
         let (engine, handle, feed) = Engine::start(world, &self.config, options.boot);
-        if options.relay {
-            relay::start(self.project.clone(), feed).map_err(|error| system("pass output on", &error))?;
-        }
+        let all_out = match options.relay {
+            true => Some(relay::start(self.project.clone(), feed).map_err(|e| system("pass output on", &e))?),
+            false => None,
+        };
         let ended = CancellationToken::new();
         let mut servers = tokio::task::JoinSet::new();
         servers.spawn(server::serve_unix(self.control, handle.clone(), ended.clone()));
@@ -117,6 +121,9 @@ impl Manager {
         while servers.join_next().await.is_some() {}
         let _ = fs::remove_file(self.project.socket());
         let _ = fs::remove_file(self.project.manager_file());
+        if let Some(all_out) = all_out {
+            let _ = tokio::time::timeout(LAST_WORDS, all_out).await;
+        }
         Ok(())
     }
 }

@@ -7,6 +7,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::Duration;
@@ -15,6 +16,8 @@ use bpm_core::fleet::{Change, Note};
 use bpm_logs::{Follower, Piece, Stream};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::inotify;
+use rustix::pipe::{self, PipeFlags};
+use tokio::sync::oneshot;
 
 use crate::engine::Feed;
 use crate::store::paths::Project;
@@ -22,32 +25,33 @@ use crate::store::paths::Project;
 /// Writes that come within this time are read together.
 const GATHER: Duration = Duration::from_millis(5);
 const PIECE_BYTES: usize = 256 << 10;
+/// As many runs may begin and end while the terminal is blocked.
+const ORDERS: usize = 8192;
 const POSITION: &str = "relayed";
 
-/// Starts the relay. It ends with the feed.
-pub(super) fn start(project: Project, mut feed: Feed) -> io::Result<()> {
+/// Starts the relay. It ends with the feed, and the returned receiver resolves when the last line is out.
+pub(super) fn start(project: Project, mut feed: Feed) -> io::Result<oneshot::Receiver<()>> {
+    let (done, all_out) = oneshot::channel();
     if goes_nowhere() {
-        return Ok(());
+        return Ok(all_out);
     }
-    let (sender, orders) = mpsc::channel();
-    let (wake_read, wake_write) =
-        rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC | rustix::pipe::PipeFlags::NONBLOCK)?;
+    let (sender, orders) = mpsc::sync_channel(ORDERS);
+    let (wake_read, wake_write) = pipe::pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
     let relay = Relay::new(wake_read)?;
-    std::thread::Builder::new().name("relay".into()).spawn(move || relay.run(&orders))?;
+    std::thread::Builder::new().name("relay".into()).spawn(move || {
+        relay.run(&orders);
+        let _ = done.send(());
+    })?;
     tokio::spawn(async move {
-        loop {
-            let orders = match feed.0.recv().await {
-                Ok(note) => order_of(&project, &note),
-                Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => None,
-                Err(tokio::sync::broadcast::error::RecvError::Closed) => return,
-            };
-            if let Some(order) = orders {
-                let _ = sender.send(order);
+        while let Some(note) = feed.0.recv().await {
+            if let Some(order) = order_of(&project, &note) {
+                // a terminal that has been blocked for so long misses some
+                let _ = sender.try_send(order);
                 let _ = rustix::io::write(&wake_write, &[1]);
             }
         }
     });
-    Ok(())
+    Ok(all_out)
 }
 
 /// Nobody can see what goes to `/dev/null`.
@@ -62,7 +66,7 @@ fn goes_nowhere() -> bool {
 enum Order {
     Follow {
         dir: PathBuf,
-        prefix: String,
+        what: Printer,
     },
     /// Everything of it is on disk.
     Finish {
@@ -78,10 +82,10 @@ fn order_of(project: &Project, note: &Note) -> Option<Order> {
     let build = |number: u64| project.builds(name).join(number.to_string());
     Some(match &note.change {
         Change::Started { run: number, .. } | Change::Adopted { run: number, .. } => {
-            Order::Follow { dir: run(*number), prefix: format!("[{name}] ") }
+            Order::Follow { dir: run(*number), what: Printer::Run(name.to_owned()) }
         }
         Change::BuildStarted { build: number, .. } => {
-            Order::Follow { dir: build(*number), prefix: "[build] ".to_owned() }
+            Order::Follow { dir: build(*number), what: Printer::Build(name.to_owned()) }
         }
         Change::BuildSucceeded { build: number, .. } | Change::BuildCancelled { build: number } => {
             Order::Finish { dir: build(*number) }
@@ -95,10 +99,28 @@ fn order_of(project: &Project, note: &Note) -> Option<Order> {
     })
 }
 
+/// Whose lines they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Printer {
+    Run(String),
+    Build(String),
+}
+
+impl Printer {
+    /// A build is named only where there are others to confuse it with.
+    fn prefix(&self, builds: usize) -> String {
+        match self {
+            Printer::Run(name) => format!("[{name}] "),
+            Printer::Build(name) if builds > 1 => format!("[build {name}] "),
+            Printer::Build(_) => "[build] ".to_owned(),
+        }
+    }
+}
+
 struct Followed {
     follower: Follower,
     dir: PathBuf,
-    prefix: String,
+    what: Printer,
     finished: bool,
 }
 
@@ -106,6 +128,8 @@ struct Relay {
     events: OwnedFd,
     wake: OwnedFd,
     followed: HashMap<i32, Followed>,
+    /// Announced, but their directories are not there yet.
+    awaited: Vec<(PathBuf, Printer)>,
     /// Whose line is unfinished on the terminal.
     unfinished: Option<(i32, Stream)>,
 }
@@ -113,7 +137,7 @@ struct Relay {
 impl Relay {
     fn new(wake: OwnedFd) -> io::Result<Relay> {
         let events = inotify::init(inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK)?;
-        Ok(Relay { events, wake, followed: HashMap::new(), unfinished: None })
+        Ok(Relay { events, wake, followed: HashMap::new(), awaited: Vec::new(), unfinished: None })
     }
 
     fn run(mut self, orders: &mpsc::Receiver<Order>) {
@@ -137,18 +161,16 @@ impl Relay {
 
     fn obey(&mut self, order: Order) {
         match order {
-            Order::Follow { dir, prefix } => {
-                self.followed.retain(|_, followed| !followed.finished || followed.prefix != prefix);
-                let mask = inotify::WatchFlags::MODIFY | inotify::WatchFlags::CREATE;
-                let Ok(watch) = inotify::add_watch(&self.events, &dir, mask) else { return };
-                let follower = Follower::from_offset(&dir, position(&dir));
-                self.followed.insert(watch, Followed { follower, dir, prefix, finished: false });
+            Order::Follow { dir, what } => {
+                self.followed.retain(|_, followed| !followed.finished || followed.what != what);
+                self.follow(dir, what);
             }
             Order::Finish { dir } => {
                 self.followed
                     .values_mut()
                     .filter(|f| f.dir == dir)
                     .for_each(|followed| followed.finished = true);
+                self.awaited.retain(|(awaited, _)| *awaited != dir);
             }
             Order::Say(line) => {
                 let _ = self.finish_line(&mut io::stderr().lock());
@@ -157,8 +179,32 @@ impl Relay {
         }
     }
 
+    fn follow(&mut self, dir: PathBuf, what: Printer) {
+        let mask = inotify::WatchFlags::MODIFY | inotify::WatchFlags::CREATE;
+        match inotify::add_watch(&self.events, &dir, mask) {
+            Ok(watch) => {
+                let follower = Follower::from_offset(&dir, position(&dir));
+                self.followed.insert(watch, Followed { follower, dir, what, finished: false });
+            }
+            // it is made a moment later, or after an `.envrc` has been evaluated: its parent tells when
+            Err(_) => {
+                if let Some(parent) = dir.parent()
+                    && fs::DirBuilder::new().recursive(true).mode(0o700).create(parent).is_ok()
+                    && inotify::add_watch(&self.events, parent, inotify::WatchFlags::CREATE).is_ok()
+                {
+                    self.awaited.push((dir, what));
+                }
+            }
+        }
+    }
+
     /// Prints what is new, of all that are followed in turn.
     fn pass_on(&mut self) -> io::Result<()> {
+        let (there, awaited) =
+            std::mem::take(&mut self.awaited).into_iter().partition(|(dir, _)| dir.exists());
+        self.awaited = awaited;
+        let there: Vec<(PathBuf, Printer)> = there;
+        there.into_iter().for_each(|(dir, what)| self.follow(dir, what));
         let mut watches: Vec<i32> = self.followed.keys().copied().collect();
         watches.sort_unstable();
         for watch in watches {
@@ -171,15 +217,17 @@ impl Relay {
     }
 
     fn pass_on_one(&mut self, watch: i32, followed: &mut Followed) -> io::Result<()> {
+        let other = |other: &&Followed| !other.finished && matches!(other.what, Printer::Build(_));
+        let prefix = followed.what.prefix(self.followed.values().filter(other).count() + 1);
         loop {
             // what cannot be read now may be readable at the next event
             let Ok(chunk) = followed.follower.poll(PIECE_BYTES) else { return Ok(()) };
             if let Some(skipped) = chunk.skipped {
-                let lost = format!("{}({} lines are no longer kept)\n", followed.prefix, skipped.lines);
+                let lost = format!("{prefix}({} lines are no longer kept)\n", skipped.lines);
                 io::stderr().lock().write_all(lost.as_bytes())?;
             }
             for piece in &chunk.pieces {
-                print_piece(&mut self.unfinished, watch, &followed.prefix, piece)?;
+                print_piece(&mut self.unfinished, watch, &prefix, piece)?;
             }
             if !chunk.pieces.is_empty() {
                 let _ = fs::write(followed.dir.join(POSITION), followed.follower.offset().to_string());

@@ -28,6 +28,23 @@ fn what_programs_print_is_passed_through_with_their_names() {
 }
 
 #[test]
+fn builds_are_passed_through_and_named_when_two_run_at_once() {
+    let build = "build = \"echo out of $BPM_PROCESS; until test -e go; do sleep 0.01; done; echo built\"\n";
+    let lab = Lab::up(&(shell("a", "exec sleep 1000", build) + &shell("b", "exec sleep 1000", build)));
+    lab.wait_for("both builds speak", |lab| {
+        let seen = lab.terminal();
+        (seen.contains("out of a\n") && seen.contains("out of b\n")).then_some(())
+    });
+    lab.write("go", "");
+    lab.running("a");
+    lab.running("b");
+    let seen = lab.wait_for("all is passed through", |lab| {
+        Some(lab.terminal()).filter(|seen| seen.matches("built\n").count() == 2)
+    });
+    assert!(seen.contains("[build a] ") || seen.contains("[build b] "), "{seen}");
+}
+
+#[test]
 fn down_ends_everything_and_the_manager() {
     let mut lab =
         Lab::up(&(shell("a", "sleep 1000 & echo $! > a.pid; wait", "") + &shell("b", "exec sleep 1000", "")));
