@@ -11,8 +11,8 @@ use super::watch::Place;
 /// How long the rest of a tree may take to vanish.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// `pipes`: the duplicates of the read ends that the shim handed out, stdout first.
-pub fn clean_up(place: &Place, pipes: &[OwnedFd]) {
+/// `pipes`: the duplicates of the read ends that the shim handed out.
+pub fn clean_up(place: &Place, pipes: &[(Stream, OwnedFd)]) {
     let left = bpm_shim::tree::kill_tagged(&place.tag, place.cgroup.as_deref(), PATIENCE);
     for survivor in &left {
         tracing::warn!("{}: pid {} ({}) outlived KILL", place.tag, survivor.pid, survivor.name);
@@ -24,8 +24,8 @@ pub fn clean_up(place: &Place, pipes: &[OwnedFd]) {
             return;
         }
     };
-    for (pipe, stream) in pipes.iter().zip([Stream::Stdout, Stream::Stderr]) {
-        while matches!(writer.read_from(stream, pipe.as_fd(), Now::read()), Drained::More) {}
+    for (stream, pipe) in pipes {
+        while matches!(writer.read_from(*stream, pipe.as_fd(), Now::read()), Drained::More) {}
     }
     writer.finish(Now::read());
 }

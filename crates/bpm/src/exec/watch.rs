@@ -7,10 +7,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bpm_logs::Stream;
 use bpm_shim::exit_record::{ExitRecord, Outcome, Rest};
 use bpm_shim::launch::{self, Presence};
 use bpm_shim::protocol::{
-    self, Decoder, Exit, Message, Phase, Report, Request, SpawnFailure, Stamp, Status, Survivor,
+    self, Decoder, Exit, Message, Phase, Report, Request, SpawnFailure, Stamp, Status, Survivor, Welcome,
 };
 use tokio::io::{AsyncWriteExt, Interest};
 use tokio::net::UnixStream;
@@ -26,6 +27,10 @@ const BUFFER_BYTES: usize = 512;
 const LEAVING: Duration = Duration::from_secs(2);
 /// How long a shim that is there may take to have its socket.
 const ARRIVING: Duration = Duration::from_secs(5);
+
+/// Between two tries after an error, doubling.
+const FIRST_PAUSE: Duration = Duration::from_millis(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// The pid of a run that ended while nobody looked.
 pub const ENDED: u32 = 0;
@@ -78,13 +83,18 @@ pub struct Place {
 pub struct Watch<F> {
     place: Place,
     tell: F,
-    pipes: Vec<OwnedFd>,
+    /// Duplicates of the read ends of the program's pipes, for when the shim is killed.
+    pipes: Vec<(Stream, OwnedFd)>,
     adopted: bool,
+    /// A shim was there once: what says that there never was one has been tampered with.
+    met: bool,
     started: bool,
     exited: bool,
     emptied: bool,
     shim: Option<OwnedFd>,
     asking: Vec<oneshot::Sender<Vec<Survivor>>>,
+    /// Requests that a broken connection did not take.
+    unsent: Vec<u8>,
 }
 
 impl<F: FnMut(Told) + Send> Watch<F> {
@@ -94,11 +104,13 @@ impl<F: FnMut(Told) + Send> Watch<F> {
             tell,
             pipes: Vec::new(),
             adopted,
+            met: !adopted,
             started: false,
             exited: false,
             emptied: false,
             shim: None,
             asking: Vec::new(),
+            unsent: Vec::new(),
         }
     }
 
@@ -109,6 +121,7 @@ impl<F: FnMut(Told) + Send> Watch<F> {
         mut commands: mpsc::UnboundedReceiver<Command>,
     ) {
         let mut link = Some(link);
+        let mut pause = FIRST_PAUSE;
         loop {
             if let Some(stream) = link.take()
                 && let Ok(stream) = into_tokio(stream)
@@ -116,6 +129,10 @@ impl<F: FnMut(Told) + Send> Watch<F> {
                 match self.converse(stream, &mut commands).await {
                     Talk::Over => return,
                     Talk::Broken => self.wait_for_shim().await,
+                    Talk::Useless => {
+                        tokio::time::sleep(pause).await;
+                        pause = (pause * 2).min(LONGEST_PAUSE);
+                    }
                 }
             }
             match self.look().await {
@@ -139,14 +156,20 @@ impl<F: FnMut(Told) + Send> Watch<F> {
     ) -> Talk {
         let mut decoder = Decoder::<Report>::default();
         let mut buffer = vec![0; BUFFER_BYTES];
-        let mut open = true;
+        let mut fds = Vec::new();
+        let (mut open, mut heard) = (true, false);
+        self.asking.clear(); // the answers went down with the connection before
+        if self.send(&mut stream).await.is_err() {
+            return Talk::Useless;
+        }
         loop {
             let received = tokio::select! {
                 command = commands.recv(), if open => {
                     match command {
                         Some(command) => {
                             let frame = self.frame_of(command);
-                            if stream.write_all(&frame).await.is_err() {
+                            self.unsent.extend(frame);
+                            if self.send(&mut stream).await.is_err() {
                                 return Talk::Broken;
                             }
                         }
@@ -154,18 +177,36 @@ impl<F: FnMut(Told) + Send> Watch<F> {
                     }
                     continue;
                 }
-                received = receive(&stream, &mut buffer, &mut self.pipes) => received,
+                received = receive(&stream, &mut buffer, &mut fds) => received,
             };
-            let Ok(count @ 1..) = received else { return Talk::Broken };
+            let Ok(count @ 1..) = received else { return if heard { Talk::Broken } else { Talk::Useless } };
             decoder.push(&buffer[..count]);
             let mut batch = Vec::new();
-            while let Ok(Some(report)) = decoder.next() {
-                batch.push(report);
-            }
-            if let Talk::Over = self.hear_all(batch) {
+            let sound = loop {
+                match decoder.next() {
+                    Ok(Some(report)) => batch.push(report),
+                    Ok(None) => break true,
+                    Err(error) => {
+                        tracing::warn!("{}: its shim talks nonsense: {error}", self.place.tag);
+                        break false;
+                    }
+                }
+            };
+            heard |= !batch.is_empty();
+            if let Talk::Over = self.hear_all(batch, &mut fds) {
                 return Talk::Over;
             }
+            if !sound {
+                return Talk::Useless;
+            }
         }
+    }
+
+    /// Sends what is to be sent; what a broken connection did not take is sent over the next one.
+    async fn send(&mut self, stream: &mut UnixStream) -> io::Result<()> {
+        stream.write_all(&self.unsent).await?;
+        self.unsent.clear();
+        Ok(())
     }
 
     fn frame_of(&mut self, command: Command) -> Vec<u8> {
@@ -180,7 +221,7 @@ impl<F: FnMut(Told) + Send> Watch<F> {
     }
 
     /// Reports that arrived together are taken together: an end and an empty tree are one fact.
-    fn hear_all(&mut self, batch: Vec<Report>) -> Talk {
+    fn hear_all(&mut self, batch: Vec<Report>, fds: &mut Vec<OwnedFd>) -> Talk {
         let empty_too = batch.iter().any(|report| matches!(report, Report::TreeEmpty { .. }));
         for report in batch {
             match report {
@@ -193,6 +234,7 @@ impl<F: FnMut(Told) + Send> Watch<F> {
                     (self.tell)(Told::SpawnFailed(failure));
                     return Talk::Over;
                 }
+                Report::Welcome(welcome) => self.greeted(&welcome, fds),
                 other => self.hear(other),
             }
         }
@@ -201,9 +243,6 @@ impl<F: FnMut(Told) + Send> Watch<F> {
 
     fn hear(&mut self, report: Report) {
         match report {
-            Report::Welcome(welcome) => {
-                self.shim = pidfd(welcome.shim_pid);
-            }
             Report::State(state) => {
                 if let (Some(leader), false) = (state.leader, state.phase == Phase::Starting) {
                     self.tell_started(
@@ -229,8 +268,16 @@ impl<F: FnMut(Told) + Send> Watch<F> {
                     let _ = answer.send(list.clone());
                 }
             }
-            Report::Exited(_) | Report::TreeEmpty { .. } | Report::SpawnFailed(_) => {}
+            Report::Welcome(_) | Report::Exited(_) | Report::TreeEmpty { .. } | Report::SpawnFailed(_) => {}
         }
+    }
+
+    /// The descriptors came with the greeting's first byte; those of an earlier greeting are of no more use.
+    fn greeted(&mut self, welcome: &Welcome, fds: &mut Vec<OwnedFd>) {
+        self.shim = pidfd(welcome.shim_pid);
+        let streams = [(welcome.stdout, Stream::Stdout), (welcome.stderr, Stream::Stderr)];
+        let there = streams.into_iter().filter(|(there, _)| *there).map(|(_, stream)| stream);
+        self.pipes = there.zip(fds.drain(..)).collect();
     }
 
     fn tell_started(&mut self, pid: u32, at: Stamp, cgroup: bool) {
@@ -265,32 +312,52 @@ impl<F: FnMut(Told) + Send> Watch<F> {
 
     /// What the run directory says. Returns a connection when the shim is alive.
     async fn look(&mut self) -> Option<std::os::unix::net::UnixStream> {
-        let dir = self.place.dir.clone();
-        let presence = tokio::task::spawn_blocking(move || launch::presence(&dir)).await;
-        match presence {
-            Ok(Ok(Presence::Alive)) => match self.reach().await {
-                Ok(link) => return Some(link),
-                Err(error) => {
-                    tracing::warn!("{}: its shim does not answer: {error}", self.place.tag);
-                    self.recover().await;
-                }
-            },
-            Ok(Ok(Presence::Ended(record))) => self.tell_record(&record).await,
-            Ok(Ok(Presence::NeverStarted)) => (self.tell)(Told::NeverStarted),
-            Ok(Ok(Presence::Lost)) => self.recover().await,
-            Ok(Err(error)) => {
-                tracing::warn!("{}: cannot look into {}: {error}", self.place.tag, self.place.dir.display());
-                self.recover().await;
+        loop {
+            match self.presence().await {
+                Presence::Alive => match self.reach().await {
+                    Ok(Some(link)) => return Some(link),
+                    Ok(None) => continue, // it ended meanwhile
+                    Err(error) => {
+                        tracing::warn!("{}: its shim does not answer: {error}", self.place.tag);
+                        self.recover().await;
+                    }
+                },
+                Presence::Ended(record) => self.tell_record(&record).await,
+                Presence::NeverStarted if !self.met => (self.tell)(Told::NeverStarted),
+                // without its files, such as by somebody who removed the directory, it is lost all the same
+                Presence::NeverStarted | Presence::Lost => self.recover().await,
             }
-            Err(_) => {}
+            return None;
         }
-        None
     }
 
-    /// Connects to a living shim. Its socket comes a moment after its lock, hence the tries.
-    async fn reach(&self) -> io::Result<std::os::unix::net::UnixStream> {
+    /// Looks until the look succeeds. That this manager has no descriptor or memory left for it says nothing
+    /// about the run, and a run of which nothing is known is let be.
+    async fn presence(&mut self) -> Presence {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let dir = self.place.dir.clone();
+            let looked = tokio::task::spawn_blocking(move || launch::presence(&dir)).await;
+            match looked.map_err(io::Error::other).flatten() {
+                Ok(presence) => {
+                    self.met |= presence != Presence::NeverStarted;
+                    return presence;
+                }
+                Err(error) => {
+                    let (tag, dir) = (&self.place.tag, self.place.dir.display());
+                    tracing::warn!("{tag}: cannot look into {dir}: {error}");
+                }
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// Connects to a living shim. Its socket comes a moment after its lock, hence the tries. `None`: it is
+    /// alive no more.
+    async fn reach(&mut self) -> io::Result<Option<std::os::unix::net::UnixStream>> {
         let deadline = tokio::time::Instant::now() + ARRIVING;
-        let mut pause = Duration::from_millis(1);
+        let mut pause = FIRST_PAUSE;
         loop {
             let dir = self.place.dir.clone();
             let tried = tokio::task::spawn_blocking(move || {
@@ -299,14 +366,15 @@ impl<F: FnMut(Told) + Send> Watch<F> {
                 Ok(link)
             });
             match tried.await.map_err(io::Error::other)? {
-                Ok(link) => return Ok(link),
-                Err(error) if tokio::time::Instant::now() > deadline => return Err(error),
+                Ok(link) => return Ok(Some(link)),
+                Err(error) if says_nobody(&error) && tokio::time::Instant::now() > deadline => {
+                    return Err(error);
+                }
                 Err(_) => tokio::time::sleep(pause).await,
             }
-            pause = (pause * 2).min(Duration::from_millis(100));
-            let dir = self.place.dir.clone();
-            if !matches!(launch::presence(&dir), Ok(Presence::Alive)) {
-                return Err(io::Error::from(io::ErrorKind::ConnectionReset));
+            pause = (pause * 2).min(LONGEST_PAUSE);
+            if self.presence().await != Presence::Alive {
+                return Ok(None);
             }
         }
     }
@@ -345,6 +413,13 @@ enum Talk {
     Over,
     /// The connection broke, or there is more to hear.
     Broken,
+    /// The connection brought nothing that could be understood.
+    Useless,
+}
+
+/// There is no socket or nobody listens on it; other errors are this manager's own trouble.
+fn says_nobody(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused)
 }
 
 fn into_tokio(stream: std::os::unix::net::UnixStream) -> io::Result<UnixStream> {
@@ -360,3 +435,6 @@ fn pidfd(pid: u32) -> Option<OwnedFd> {
     let pid = rustix::process::Pid::from_raw(i32::try_from(pid).ok()?)?;
     rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::NONBLOCK).ok()
 }
+
+#[cfg(test)]
+mod tests;
