@@ -6,6 +6,7 @@
 
 mod adopt;
 mod clock;
+mod found;
 mod handle;
 mod notes;
 mod perform;
@@ -93,7 +94,9 @@ impl Engine {
     /// Takes over what the manager before left, then starts up. The handle works at once.
     pub fn start(world: Arc<World>, config: &Arc<Config>, boot: Boot) -> (Engine, Handle, Feed) {
         let now = clock::now();
-        let snapshot = store::intent::load(&world.project, now).unwrap_or_else(|| Snapshot::empty(now));
+        let written = store::intent::load(&world.project, now);
+        let found = found::beside(&world.project, written.as_ref());
+        let snapshot = written.unwrap_or_else(|| Snapshot::empty(now)).and_found(found);
         let fleet = Fleet::restore(config, snapshot, now);
         let (sender, inbox) = mpsc::unbounded_channel();
         let (notes, feed) = Notes::open(world.project.events());

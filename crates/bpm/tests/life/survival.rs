@@ -185,3 +185,21 @@ fn a_program_on_a_pty_free_pipe_never_blocks_on_a_dead_manager() {
     lab.in_state("app", State::Ended);
     assert_eq!(lab.lines("app").len(), 200_000);
 }
+
+#[test]
+fn what_is_alive_is_taken_over_even_if_the_intent_is_damaged_or_stale() {
+    let mut lab = Lab::up(&(shell("a", "exec sleep 1000", "") + &shell("b", "exec sleep 1000", "")));
+    let (a, b) = (lab.running("a"), lab.running("b"));
+    lab.kill_manager();
+    fs::write(lab.state().join("intent"), b"{\"version\":1,garbage").unwrap();
+    lab.start();
+    assert_eq!((lab.running("a").pid, lab.running("b").pid), (a.pid, b.pid));
+    // from now on nothing can be written down
+    fs::create_dir(lab.state().join("intent.new")).unwrap();
+    let again: bpm_api::Began = lab.ask(&["restart", "a"]);
+    lab.kill_manager();
+    lab.start();
+    let (a, after) = (lab.running("a"), lab.running("b"));
+    assert_eq!((a.pid, a.run, after.pid), (Some(again.pid), Some(2), b.pid));
+    fs::remove_dir(lab.state().join("intent.new")).unwrap();
+}

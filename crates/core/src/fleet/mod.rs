@@ -11,7 +11,7 @@ pub use event::{
     Action, Applied, Boot, BuildFailure, BuildOutcome, Change, Ending, Event, Note, Outcome, Request,
     SpawnError, signal_name,
 };
-pub use snapshot::Snapshot;
+pub use snapshot::{Found, Snapshot};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

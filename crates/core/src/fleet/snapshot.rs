@@ -1,6 +1,6 @@
 //! What of the project must survive the manager. Plain data; the shell stores it.
 
-use crate::ids::Mode;
+use crate::ids::{Mode, Name};
 use crate::service::ServiceSnapshot;
 use crate::time::Time;
 
@@ -33,4 +33,32 @@ impl Snapshot {
         let services = self.services.into_iter().map(ServiceSnapshot::at_rest).collect();
         Snapshot { services, ..Snapshot::empty(now) }
     }
+
+    /// Adds what was found and is not written down: the last words of a manager may have been lost, by a disk
+    /// that was full or a file that was damaged.
+    #[must_use]
+    pub fn and_found(mut self, found: Vec<Found>) -> Snapshot {
+        for found in found {
+            let place = self.services.iter().position(|service| service.name == found.process);
+            let place = place.unwrap_or_else(|| {
+                self.services.push(ServiceSnapshot::unknown(found.process.clone()));
+                self.services.len() - 1
+            });
+            self.services[place].find(&found, self.mode);
+        }
+        self
+    }
+}
+
+/// What there is of a process beside what was written down.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    pub process: Name,
+    /// Runs that may be alive, and whether an executable is kept beside them.
+    pub runs: Vec<(u64, bool)>,
+    /// A build that may be alive.
+    pub build: Option<u64>,
+    /// The highest numbers that were ever used.
+    pub last_run: u64,
+    pub last_build: u64,
 }

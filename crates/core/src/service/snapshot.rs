@@ -7,6 +7,7 @@ use super::{
     Artefact, Backoff, Cancelling, Candidate, Cause, Intent, LastLive, Phase, Rest, Rules, Run, Service, Step,
 };
 use super::{LastBuild, LastExit, StopReason};
+use crate::fleet::Found;
 use crate::ids::{Mode, Name};
 use crate::time::Time;
 
@@ -176,6 +177,44 @@ impl ServiceSnapshot {
             starts: 0,
             ..self
         }
+    }
+
+    /// Nothing is known of it.
+    pub(crate) fn unknown(name: Name) -> ServiceSnapshot {
+        ServiceSnapshot {
+            intent: Intent::Idle,
+            last_live: None,
+            next_run: 1,
+            next_build: 1,
+            ..Service::new(name, Rules::unconfigured()).snapshot()
+        }
+    }
+
+    /// The newest run is the live one, since none is started before those before it are gone; it is wanted, since
+    /// it was started after what is written down. A build that nobody remembers is ended.
+    pub(crate) fn find(&mut self, found: &Found, mode: Mode) {
+        self.next_run = self.next_run.max(found.last_run.saturating_add(1));
+        self.next_build = self.next_build.max(found.last_build.saturating_add(1));
+        self.cancelling = self.cancelling.or(found.build);
+        let known: Vec<u64> = self.live.iter().chain(&self.retiring).map(|run| run.number).collect();
+        let mut runs: Vec<_> = found.runs.iter().filter(|(number, _)| !known.contains(number)).collect();
+        runs.sort_unstable();
+        for (number, keeps) in runs {
+            let artefact = keeps.then_some(Artefact::Run(*number));
+            let phase = SnapshotPhase::Started;
+            self.succeed(SnapshotRun { number: *number, recipe: mode, artefact, build: None, phase });
+        }
+    }
+
+    fn succeed(&mut self, run: SnapshotRun) {
+        if self.live.is_some_and(|live| live.number > run.number) {
+            return self.retiring.push(run);
+        }
+        let before = self.live.replace(run).filter(|before| before.phase != SnapshotPhase::Waiting);
+        self.retiring.extend(before);
+        self.intent = Intent::Up;
+        self.due = None;
+        self.rest = None;
     }
 
     /// No longer configured and nothing of it left: only its numbers are kept, since they are never

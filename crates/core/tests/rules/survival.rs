@@ -1,6 +1,6 @@
 //! The manager dies at any instant; the next one goes on.
 
-use bpm_core::fleet::{Boot, BuildOutcome, Ending, Event};
+use bpm_core::fleet::{Boot, BuildOutcome, Ending, Event, Found, Snapshot};
 use bpm_core::ids::Mode;
 use bpm_core::service::{Intent, State};
 
@@ -315,4 +315,31 @@ fn a_start_of_what_is_still_being_looked_for_is_answered_when_it_is_found() {
     rig.boot();
     rig.start("web");
     assert_eq!(outcome(&rig.adopted("web", 1, started)), "already up as run 1");
+}
+
+#[test]
+fn a_run_that_is_alive_and_not_written_down_is_taken_over() {
+    let config = config(vec![command("web"), command("db")]);
+    let mut rig = Rig::up(&config);
+    let started = rig.now;
+    let found = |process: &str, run: u64| Found {
+        process: process.into(),
+        runs: vec![(run, false)],
+        build: None,
+        last_run: run,
+        last_build: 0,
+    };
+    rig.die_and_restore_from(&config, |snapshot| {
+        // the record of one is stale, that of the other is lost
+        let services = snapshot.services.into_iter().filter(|service| &*service.name == "web").collect();
+        Snapshot { services, ..snapshot }.and_found(vec![found("web", 2), found("db", 7)])
+    });
+    rig.step(Event::Exited { run: run("web", 1), ending: Ending::Code(0), at: started, tree_empty: true });
+    rig.adopted("web", 2, started);
+    rig.adopted("db", 7, started);
+    assert_eq!(does(&rig.boot()), [""; 0]);
+    assert_eq!((rig.ready("web"), rig.ready("db")), (Some(2), Some(7)));
+    rig.exits("db", 7, 1);
+    let (_, actions) = rig.next_tick();
+    assert_eq!(does(&actions), ["spawn db#8 release"]);
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use bpm_core::config::Config;
 use bpm_core::fleet::{
-    Action, Actions, Boot, BuildFailure, BuildOutcome, Ending, Event, Fleet, Outcome, Request, SpawnError,
+    Action, Actions, Boot, BuildFailure, BuildOutcome, Ending, Event, Fleet, Outcome, Request, Snapshot,
+    SpawnError,
 };
 use bpm_core::ids::{BuildId, Mode, Name, OpId, RunId};
 use bpm_core::service::{Service, Why};
@@ -45,7 +46,12 @@ impl Rig {
 
     /// `kill -9` of the manager, and the next one before it heard anything.
     pub(crate) fn die_and_restore(&mut self, config: &Config) {
-        self.fleet = Fleet::restore(config, self.fleet.snapshot(), self.now);
+        self.die_and_restore_from(config, |snapshot| snapshot);
+    }
+
+    /// The same from what has become of the snapshot.
+    pub(crate) fn die_and_restore_from(&mut self, config: &Config, f: impl FnOnce(Snapshot) -> Snapshot) {
+        self.fleet = Fleet::restore(config, f(self.fleet.snapshot()), self.now);
     }
 
     pub(crate) fn step(&mut self, event: Event) -> Actions {
