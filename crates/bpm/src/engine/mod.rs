@@ -37,6 +37,8 @@ use perform::Performer;
 
 /// How long facts that the next manager could find out by itself may wait to be written down.
 const LAZY_SAVE: Duration = Duration::from_millis(100);
+/// How long the first step waits for a shim that does not answer, stopped perhaps; what is heard of it later counts all the same.
+const ADOPTION: Duration = Duration::from_secs(5);
 /// Messages taken in one go before what they changed is written down and performed.
 const BATCH: usize = 256;
 
@@ -81,6 +83,7 @@ pub struct Engine {
     /// Runs of the manager before that are being looked up.
     adopting: HashSet<RunId>,
     boot: Option<Boot>,
+    boot_at_latest: Instant,
     /// Disk errors of logs, by process.
     log_alarms: BTreeMap<Name, i32>,
     save_error: Option<String>,
@@ -110,6 +113,7 @@ impl Engine {
             next_op: 1,
             adopting: HashSet::new(),
             boot: Some(boot),
+            boot_at_latest: Instant::now() + ADOPTION,
             log_alarms: BTreeMap::new(),
             save_error: None,
             saved: None,
@@ -205,6 +209,7 @@ impl Engine {
                 Action::Note(note) => self.note(&note),
                 Action::Quit => {
                     self.save();
+                    self.performer.world().tidy_up();
                     self.quit = true;
                 }
                 effect => self.performer.perform(effect),
@@ -255,12 +260,13 @@ impl Engine {
 
     fn next_wake(&self) -> Option<Instant> {
         let wait = self.fleet.next_deadline().map(|at| Instant::now() + at.after(clock::now()));
-        wait.into_iter().chain(self.save_at).min()
+        let boot = self.boot.is_some().then_some(self.boot_at_latest);
+        wait.into_iter().chain(self.save_at).chain(boot).min()
     }
 
-    /// Begins once every run of the manager before has been heard of.
+    /// Begins once every run of the manager before has been heard of, or one of them lets everybody wait too long.
     fn boot_when_adopted(&mut self) {
-        if !self.adopting.is_empty() {
+        if !self.adopting.is_empty() && Instant::now() < self.boot_at_latest {
             return;
         }
         if let Some(boot) = self.boot.take() {

@@ -26,6 +26,14 @@ pub fn base(project_id: &str) -> Option<PathBuf> {
     usable.then_some(base)
 }
 
+/// Removes the groups of runs and builds that were not empty yet when their shims left, and the one around them.
+/// One with a process in it stays.
+pub fn remove_empty(base: &Path) {
+    let groups = fs::read_dir(base).into_iter().flatten().flatten();
+    groups.for_each(|group| drop(fs::remove_dir(group.path())));
+    let _ = fs::remove_dir(base);
+}
+
 /// The cgroup of one run.
 pub fn of_run(base: &Path, tag: &str) -> PathBuf {
     let safe = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '-' };

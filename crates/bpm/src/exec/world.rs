@@ -48,4 +48,9 @@ impl World {
         }
         *self.environment.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(env.inheritable());
     }
+
+    /// Everything has ended: what is empty of the project's cgroups goes.
+    pub fn tidy_up(&self) {
+        self.cgroup_base.iter().for_each(|base| cgroups::remove_empty(base));
+    }
 }

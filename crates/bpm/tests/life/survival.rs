@@ -12,6 +12,12 @@ fn counter() -> String {
     shell("app", "i=0; while :; do i=$((i+1)); echo line $i; done", "logs = { max_bytes = '2G' }")
 }
 
+/// The shim of a program.
+fn parent_of(pid: u32) -> u32 {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    stat[stat.rfind(')').unwrap() + 2..].split(' ').nth(1).unwrap().parse().unwrap()
+}
+
 fn assert_in_order(lines: &[String]) {
     assert!(!lines.is_empty());
     for (place, line) in lines.iter().enumerate() {
@@ -167,9 +173,7 @@ fn a_killed_shim_takes_its_run_with_it_and_the_crash_rule_applies() {
     );
     let before = lab.running("app");
     let stray = lab.pids("strays", 1)[0];
-    let stat = fs::read_to_string(format!("/proc/{}/stat", before.pid.unwrap())).unwrap();
-    let shim: u32 = stat[stat.rfind(')').unwrap() + 2..].split(' ').nth(1).unwrap().parse().unwrap();
-    send(shim, Signal::KILL);
+    send(parent_of(before.pid.unwrap()), Signal::KILL);
     let after = lab.running_other_than("app", before.run.unwrap());
     assert!(after.last_exit.unwrap().lost);
     assert!(!alive(before.pid.unwrap()) && !alive(stray));
@@ -202,4 +206,18 @@ fn what_is_alive_is_taken_over_even_if_the_intent_is_damaged_or_stale() {
     let (a, after) = (lab.running("a"), lab.running("b"));
     assert_eq!((a.pid, a.run, after.pid), (Some(again.pid), Some(2), b.pid));
     fs::remove_dir(lab.state().join("intent.new")).unwrap();
+}
+
+#[test]
+fn a_shim_that_does_not_answer_keeps_nobody_else_waiting() {
+    let mut lab = Lab::up(&(shell("mute", "exec sleep 1000", "") + &shell("app", "exec sleep 1000", "")));
+    let (mute, app) = (lab.running("mute"), lab.running("app"));
+    let shim = parent_of(mute.pid.unwrap());
+    lab.kill_manager();
+    send(shim, Signal::STOP);
+    send(app.pid.unwrap(), Signal::KILL);
+    lab.start();
+    lab.running_other_than("app", app.run.unwrap());
+    send(shim, Signal::CONT);
+    assert_eq!(lab.running("mute").pid, mute.pid);
 }
