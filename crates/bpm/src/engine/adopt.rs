@@ -1,10 +1,10 @@
 //! Taking over from the manager before: looks up every run and build that it left.
 
-use bpm_core::fleet::{Ending, Event, SpawnError};
+use bpm_core::fleet::{Ending, Event};
 use bpm_core::ids::RunId;
 use bpm_core::service::{Phase, Step};
 use bpm_core::time::Time;
-use bpm_shim::protocol::{SpawnFailure, Status};
+use bpm_shim::protocol::Status;
 
 use super::Engine;
 use crate::exec::watch::Told;
@@ -44,7 +44,7 @@ pub(super) fn event_of(run: RunId, told: Told) -> Option<Event> {
             Event::Adopted { run, pid, started: Time::from_nanos(at_mono_ns) }
         }
         Told::Started { pid, adopted: false, .. } => Event::Spawned { run, pid },
-        Told::SpawnFailed(failure) => Event::SpawnFailed { run, error: spawn_error(&failure) },
+        Told::SpawnFailed(error) => Event::SpawnFailed { run, error },
         Told::Exited { status, at_mono_ns, tree_empty } => {
             Event::Exited { run, ending: ending(status), at: Time::from_nanos(at_mono_ns), tree_empty }
         }
@@ -55,34 +55,9 @@ pub(super) fn event_of(run: RunId, told: Told) -> Option<Event> {
     })
 }
 
-/// How a build ended that no task of this manager began.
-pub(super) fn ending(status: Status) -> Ending {
+fn ending(status: Status) -> Ending {
     match status {
         Status::Code(code) => Ending::Code(code),
         Status::Signal { signal, .. } => Ending::Signal(signal),
     }
-}
-
-/// Whether trying again can help is told from what the system said.
-pub(super) fn spawn_error(failure: &SpawnFailure) -> SpawnError {
-    use bpm_shim::protocol::Step as At;
-    use rustix::io::Errno;
-
-    let hopeless = [
-        Errno::NOENT,
-        Errno::ACCESS,
-        Errno::PERM,
-        Errno::NOEXEC,
-        Errno::NOTDIR,
-        Errno::ISDIR,
-        Errno::LOOP,
-        Errno::TOOBIG,
-        Errno::NAMETOOLONG,
-        Errno::INVAL,
-    ];
-    let permanent = match failure.step {
-        At::Cwd | At::Exec => hopeless.iter().any(|errno| errno.raw_os_error() == failure.errno),
-        At::Prepare | At::Fork => false,
-    };
-    SpawnError { message: failure.message.clone(), permanent }
 }

@@ -4,17 +4,17 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bpm_core::config::{Kind, Process};
-use bpm_core::fleet::{BuildFailure, BuildOutcome};
+use bpm_core::fleet::{BuildFailure, BuildOutcome, SpawnError};
 use bpm_core::ids::Mode;
 use bpm_shim::plan::Plan;
-use bpm_shim::protocol::{SpawnFailure, Status};
+use bpm_shim::protocol::Status;
 use tokio::sync::mpsc;
 
 use super::cargo::Wanted;
 use super::cargo_helper::{BuildResult, BuildSpec};
 use super::environment::{self, Layers};
 use super::recipe::Recipe;
-use super::start::{environment_of, make_dir, of_line, place_of, working_directory};
+use super::start::{environment_of, make_dir, of_line, place_of, told_to_end, working_directory};
 use super::watch::{Command, Place, Told, Watch};
 use super::world::World;
 use super::{build_report, launching};
@@ -34,20 +34,20 @@ pub async fn run(
 ) -> BuildOutcome {
     let prepared = tokio::select! {
         prepared = prepare(world, process, number, recipe) => prepared,
-        _ = commands.recv() => return BuildOutcome::Cancelled,
+        () = told_to_end(&mut commands) => return BuildOutcome::Cancelled,
     };
     let (plan, place) = match prepared {
         Ok(prepared) => prepared,
         Err(reason) => return failed(reason),
     };
-    let mut launched = match launching::launch(&world.executable, &place.dir, &plan).await {
+    let launched = match launching::launch(&world.executable, &place.dir, &plan).await {
         Ok(launched) => launched,
         Err(error) => return failed(format!("cannot start a shim: {error}")),
     };
     let end = End::default();
     let dir = place.dir.clone();
     Watch::new(place, false, end.listener()).follow(launched.control, commands).await;
-    let _ = tokio::task::spawn_blocking(move || launched.child.wait()).await;
+    launching::reap(launched.child).await;
     conclude(dir, leaves_executable(process), end).await
 }
 
@@ -63,7 +63,7 @@ pub async fn adopt(
     if !dir.exists() {
         return BuildOutcome::NeverStarted;
     }
-    let place = place_of(world, process, "build", number, dir.clone(), BUILD_LOG_BYTES);
+    let place = place_of(world, process, "build", number, dir.clone(), BUILD_LOG_BYTES).as_planned();
     let end = End::default();
     Watch::new(place, true, end.listener()).adopt(commands).await;
     conclude(dir, leaves_executable, end).await
@@ -80,7 +80,7 @@ struct End(Arc<Mutex<Option<Heard>>>);
 
 enum Heard {
     Status(Status),
-    NotStarted(SpawnFailure),
+    NotStarted(SpawnError),
     Lost,
     Never,
 }
@@ -91,7 +91,7 @@ impl End {
         move |told| {
             let heard = match told {
                 Told::Exited { status, .. } => Heard::Status(status),
-                Told::SpawnFailed(failure) => Heard::NotStarted(failure),
+                Told::SpawnFailed(error) => Heard::NotStarted(error),
                 Told::Lost => Heard::Lost,
                 Told::NeverStarted => Heard::Never,
                 Told::Started { .. } | Told::TreeEmpty | Told::Alarm { .. } => return,
@@ -108,7 +108,7 @@ impl End {
 async fn conclude(dir: PathBuf, leaves_executable: bool, end: End) -> BuildOutcome {
     let status = match end.take() {
         Some(Heard::Status(status)) => status,
-        Some(Heard::NotStarted(failure)) => return failed(failure.message),
+        Some(Heard::NotStarted(error)) => return failed(error.message),
         Some(Heard::Never) => return BuildOutcome::NeverStarted,
         Some(Heard::Lost) | None => return BuildOutcome::Lost,
     };
@@ -152,8 +152,8 @@ async fn prepare(
     number: u64,
     recipe: Mode,
 ) -> Result<(Plan, Place), String> {
-    let cwd = working_directory(world, process).map_err(|failure| failure.message)?;
-    let base = environment_of(world, &cwd).await?;
+    let cwd = working_directory(world, process).map_err(|error| error.message)?;
+    let base = environment_of(world, &cwd).await.map_err(|error| error.message)?;
     let dir = world.project.builds(&process.name).join(number.to_string());
     make_dir(&dir).map_err(|error| format!("cannot make `{}`: {error}", dir.display()))?;
     let env_file = process.env_file.as_ref().map(|file| world.project.root.join(file));

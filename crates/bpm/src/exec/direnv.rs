@@ -100,6 +100,18 @@ pub enum DirenvError {
     },
 }
 
+impl DirenvError {
+    /// Whether it stays so until somebody puts it right. An `.envrc` that fails or hangs may have waited for a
+    /// network, and direnv may have found no process to run in.
+    #[must_use]
+    pub fn is_lasting(&self) -> bool {
+        match self {
+            Self::Blocked { .. } | Self::Shell { .. } | Self::Missing { .. } | Self::Garbled { .. } => true,
+            Self::Failed { .. } | Self::TimedOut { .. } | Self::Spawn { .. } => false,
+        }
+    }
+}
+
 /// The `.envrc` for a process that starts in `cwd`: the nearest from there up to the project's
 /// directory. A `cwd` outside the project counts alone, before the project's directory.
 #[must_use]

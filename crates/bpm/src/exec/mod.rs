@@ -19,6 +19,7 @@ pub mod lines;
 pub mod package_manager;
 pub mod recipe;
 pub mod recover;
+pub mod refusal;
 pub mod retention;
 pub mod sample;
 pub mod start;

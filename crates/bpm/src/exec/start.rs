@@ -8,17 +8,17 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use bpm_core::config::{CommandLine, Kind, Process};
+use bpm_core::fleet::SpawnError;
 use bpm_core::ids::Mode;
 use bpm_core::service::Artefact as Kept;
 use bpm_shim::plan::Plan;
-use bpm_shim::protocol::{SpawnFailure, Step};
 use tokio::sync::mpsc;
 
 use super::environment::{self, Env, Layers};
 use super::recipe::Recipe;
 use super::watch::{Command, Place, Told, Watch};
 use super::world::World;
-use super::{artefact, cgroups, launching, package_manager};
+use super::{artefact, cgroups, launching, package_manager, refusal};
 
 /// Starts the run and stays with it until it is over.
 pub async fn run(
@@ -33,24 +33,29 @@ pub async fn run(
     let prepared = tokio::select! {
         // boxed: what preparing needs is not to be carried along for the run's whole life
         prepared = Box::pin(prepare(world, process, number, recipe, kept)) => prepared,
-        // told to end before there was anything to end
-        _ = commands.recv() => Err(failure(Step::Prepare, 0, "it was told to stop before it was started")),
+        () = told_to_end(&mut commands) => Err(refusal::passing("it was told to stop before it was started")),
     };
     let (plan, place) = match prepared {
         Ok(prepared) => prepared,
-        Err(failure) => return tell(Told::SpawnFailed(failure)),
+        Err(error) => return tell(Told::SpawnFailed(error)),
     };
     let launched = launching::launch(&world.executable, &place.dir, &plan).await;
     drop(plan); // a whole environment
     match launched {
-        Ok(mut launched) => {
+        Ok(launched) => {
             Watch::new(place, false, tell).follow(launched.control, commands).await;
-            // the shim is leaving: nothing of it shall stay as a zombie
-            let _ = tokio::task::spawn_blocking(move || launched.child.wait()).await;
+            launching::reap(launched.child).await;
         }
-        Err(error) => {
-            let errno = error.raw_os_error().unwrap_or(0);
-            tell(Told::SpawnFailed(failure(Step::Prepare, errno, &format!("cannot start a shim: {error}"))));
+        Err(error) => tell(Told::SpawnFailed(refusal::passing(format!("cannot start a shim: {error}")))),
+    }
+}
+
+/// Resolves when the run or build is to end before there is anything to end.
+pub async fn told_to_end(commands: &mut mpsc::UnboundedReceiver<Command>) {
+    loop {
+        match commands.recv().await {
+            Some(Command::Signal(_) | Command::Kill) | None => return,
+            Some(Command::Survivors(_)) => {} // there is nobody yet
         }
     }
 }
@@ -65,13 +70,13 @@ pub async fn adopt(
     tell: impl FnMut(Told) + Send,
 ) {
     let dir = world.project.runs(process).join(number.to_string());
-    let place = place_of(world, process, "run", number, dir, log_max_bytes);
+    let place = place_of(world, process, "run", number, dir, log_max_bytes).as_planned();
     Watch::new(place, true, tell).adopt(commands).await;
 }
 
 /// A run that cannot even be tried.
 pub fn refused(why: &str) -> Told {
-    Told::SpawnFailed(failure(Step::Exec, rustix::io::Errno::NOENT.raw_os_error(), why))
+    Told::SpawnFailed(refusal::lasting(why))
 }
 
 /// What identifies a run or build on this machine, in its environment and its cgroup's name.
@@ -102,12 +107,12 @@ async fn prepare(
     number: u64,
     recipe: Mode,
     kept: Option<Kept>,
-) -> Result<(Plan, Place), SpawnFailure> {
+) -> Result<(Plan, Place), SpawnError> {
     let cwd = working_directory(world, process)?;
-    let base = environment_of(world, &cwd).await.map_err(|why| hopeless(&why))?;
+    let base = environment_of(world, &cwd).await?;
     let runs = world.project.runs(&process.name);
     let dir = runs.join(number.to_string());
-    make_dir(&dir).map_err(|error| system(&format!("cannot make `{}`", dir.display()), &error))?;
+    make_dir(&dir).map_err(|error| refusal::passing(format!("cannot make `{}`: {error}", dir.display())))?;
     let built = match kept {
         Some(kept) => Some(take_artefact(world, process, kept, &dir)?),
         None => None,
@@ -123,7 +128,7 @@ async fn prepare(
         process: &process.name,
         cwd: &cwd,
     };
-    let env = environment::build(&layers).map_err(|error| hopeless(&error.to_string()))?;
+    let env = environment::build(&layers).map_err(|error| refusal::lasting(error.to_string()))?;
     let place = place_of(world, &process.name, "run", number, dir, process.logs.max_bytes);
     let mut plan = Plan::new(place.tag.clone(), program, cwd);
     plan.argv0 = argv0;
@@ -136,29 +141,21 @@ async fn prepare(
 }
 
 /// The process's directory, checked so that a missing one is not taken for a missing program.
-pub fn working_directory(world: &World, process: &Process) -> Result<PathBuf, SpawnFailure> {
+pub fn working_directory(world: &World, process: &Process) -> Result<PathBuf, SpawnError> {
     let root = &world.project.root;
     let cwd = process.cwd.as_ref().map_or_else(|| root.clone(), |cwd| root.join(cwd));
     match fs::metadata(&cwd) {
         Ok(meta) if meta.is_dir() => Ok(cwd),
-        Ok(_) => Err(failure(
-            Step::Cwd,
-            errno(rustix::io::Errno::NOTDIR),
-            &format!("`{}` is not a directory", cwd.display()),
-        )),
-        Err(error) => Err(failure(
-            Step::Cwd,
-            error.raw_os_error().unwrap_or(0),
-            &format!("cannot use the directory `{}`: {error}", cwd.display()),
-        )),
+        Ok(_) => Err(refusal::lasting(format!("`{}` is not a directory", cwd.display()))),
+        Err(error) => Err(refusal::of_io(&format!("cannot use the directory `{}`", cwd.display()), &error)),
     }
 }
 
 /// The inherited environment with direnv's changes, where there is an `.envrc`.
-pub async fn environment_of(world: &World, cwd: &Path) -> Result<Env, String> {
+pub async fn environment_of(world: &World, cwd: &Path) -> Result<Env, SpawnError> {
     let base = world.environment();
     let captured = world.direnv.environment(&world.project.root, cwd, &base).await;
-    captured.map_err(|error| error.to_string())
+    captured.map_err(|error| SpawnError { message: error.to_string(), permanent: error.is_lasting() })
 }
 
 /// What to execute: program, its `argv[0]` where that differs, arguments.
@@ -170,7 +167,7 @@ fn program(
     recipe: Mode,
     cwd: &Path,
     built: Option<&Recipe>,
-) -> Result<Program, SpawnFailure> {
+) -> Result<Program, SpawnError> {
     if let Some(line) = process.command_line(recipe) {
         return Ok(of_line(line, &process.args));
     }
@@ -180,14 +177,14 @@ fn program(
             let args = process.args.iter().map(OsString::from).collect();
             Ok((choice.path.into_os_string(), Some(choice.argv0.into_os_string()), args))
         }
-        (Kind::Rust(_), None) => Err(hopeless("no build of it has left an executable yet")),
+        (Kind::Rust(_), None) => Err(refusal::lasting("no build of it has left an executable yet")),
         (Kind::Npm, _) => {
             let argv = package_manager::dev_command(&world.project.root, cwd, &process.args);
             let mut argv =
-                argv.map_err(|error| hopeless(&error.to_string()))?.into_iter().map(OsString::from);
+                argv.map_err(|error| refusal::lasting(error.to_string()))?.into_iter().map(OsString::from);
             Ok((argv.next().unwrap_or_default(), None, argv.collect()))
         }
-        (Kind::Command, _) => Err(hopeless("it has no `command`")),
+        (Kind::Command, _) => Err(refusal::lasting("it has no `command`")),
     }
 }
 
@@ -210,28 +207,12 @@ pub fn of_line(line: &CommandLine, args: &[String]) -> Program {
 
 /// Takes over the executable that a build or an earlier run keeps: linked, so that it lives as long as
 /// any run that used it.
-fn take_artefact(world: &World, process: &Process, kept: Kept, dir: &Path) -> Result<Recipe, SpawnFailure> {
+fn take_artefact(world: &World, process: &Process, kept: Kept, dir: &Path) -> Result<Recipe, SpawnError> {
     let from = match kept {
         Kept::Build(build) => world.project.builds(&process.name).join(build.to_string()),
         Kept::Run(run) => world.project.runs(&process.name).join(run.to_string()),
     };
     Recipe::take(&from, dir).map_err(|error| {
-        system(&format!("cannot take over the executable kept in `{}`", from.display()), &error)
+        refusal::of_io(&format!("cannot take over the executable kept in `{}`", from.display()), &error)
     })
-}
-
-fn hopeless(why: &str) -> SpawnFailure {
-    failure(Step::Exec, errno(rustix::io::Errno::NOENT), why)
-}
-
-fn system(what: &str, error: &io::Error) -> SpawnFailure {
-    failure(Step::Prepare, error.raw_os_error().unwrap_or(0), &format!("{what}: {error}"))
-}
-
-fn errno(errno: rustix::io::Errno) -> i32 {
-    errno.raw_os_error()
-}
-
-fn failure(step: Step, errno: i32, message: &str) -> SpawnFailure {
-    SpawnFailure { step, errno, message: message.to_owned() }
 }

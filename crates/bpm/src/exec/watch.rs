@@ -7,26 +7,28 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bpm_core::fleet::SpawnError;
 use bpm_logs::Stream;
 use bpm_shim::exit_record::{ExitRecord, Outcome, Rest};
-use bpm_shim::launch::{self, Presence};
+use bpm_shim::launch::Presence;
+use bpm_shim::plan::Plan;
 use bpm_shim::protocol::{
-    self, Decoder, Exit, Message, Phase, Report, Request, SpawnFailure, Stamp, Status, Survivor, Welcome,
+    self, Decoder, Exit, Message, Phase, Report, Request, Stamp, Status, Survivor, Welcome,
 };
 use tokio::io::{AsyncWriteExt, Interest};
 use tokio::net::UnixStream;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
-use super::recover;
+use super::{recover, refusal};
 use crate::readable::Readable;
+
+mod find;
 
 /// Reports are short, and there may be a thousand watches.
 const BUFFER_BYTES: usize = 512;
 /// How long a shim that closed its connection may take to be gone.
 const LEAVING: Duration = Duration::from_secs(2);
-/// How long a shim that is there may take to have its socket.
-const ARRIVING: Duration = Duration::from_secs(5);
 
 /// Between two tries after an error, doubling.
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
@@ -53,7 +55,7 @@ pub enum Told {
         adopted: bool,
         cgroup: bool,
     },
-    SpawnFailed(SpawnFailure),
+    SpawnFailed(SpawnError),
     Exited {
         status: Status,
         at_mono_ns: u64,
@@ -76,6 +78,23 @@ pub struct Place {
     pub tag: String,
     pub cgroup: Option<PathBuf>,
     pub log_max_bytes: u64,
+}
+
+impl Place {
+    /// The same as it was planned by the manager before, which may have been in another cgroup and may have
+    /// had another configuration.
+    #[must_use]
+    pub fn as_planned(self) -> Place {
+        match Plan::read(&self.dir) {
+            Ok(plan) => Place {
+                dir: self.dir,
+                tag: plan.run_tag,
+                cgroup: plan.cgroup,
+                log_max_bytes: plan.log_max_bytes,
+            },
+            Err(_) => self,
+        }
+    }
 }
 
 /// One run under watch.
@@ -231,7 +250,7 @@ impl<F: FnMut(Told) + Send> Watch<F> {
                     return Talk::Over;
                 }
                 Report::SpawnFailed(failure) => {
-                    (self.tell)(Told::SpawnFailed(failure));
+                    (self.tell)(Told::SpawnFailed(refusal::of_shim(failure)));
                     return Talk::Over;
                 }
                 Report::Welcome(welcome) => self.greeted(&welcome, fds),
@@ -313,8 +332,10 @@ impl<F: FnMut(Told) + Send> Watch<F> {
     /// What the run directory says. Returns a connection when the shim is alive.
     async fn look(&mut self) -> Option<std::os::unix::net::UnixStream> {
         loop {
-            match self.presence().await {
-                Presence::Alive => match self.reach().await {
+            let presence = find::presence(&self.place).await;
+            self.met |= presence == Presence::Alive;
+            match presence {
+                Presence::Alive => match find::reach(&self.place).await {
                     Ok(Some(link)) => return Some(link),
                     Ok(None) => continue, // it ended meanwhile
                     Err(error) => {
@@ -331,57 +352,11 @@ impl<F: FnMut(Told) + Send> Watch<F> {
         }
     }
 
-    /// Looks until the look succeeds. That this manager has no descriptor or memory left for it says nothing
-    /// about the run, and a run of which nothing is known is let be.
-    async fn presence(&mut self) -> Presence {
-        let mut pause = FIRST_PAUSE;
-        loop {
-            let dir = self.place.dir.clone();
-            let looked = tokio::task::spawn_blocking(move || launch::presence(&dir)).await;
-            match looked.map_err(io::Error::other).flatten() {
-                Ok(presence) => {
-                    self.met |= presence != Presence::NeverStarted;
-                    return presence;
-                }
-                Err(error) => {
-                    let (tag, dir) = (&self.place.tag, self.place.dir.display());
-                    tracing::warn!("{tag}: cannot look into {dir}: {error}");
-                }
-            }
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
-        }
-    }
-
-    /// Connects to a living shim. Its socket comes a moment after its lock, hence the tries. `None`: it is
-    /// alive no more.
-    async fn reach(&mut self) -> io::Result<Option<std::os::unix::net::UnixStream>> {
-        let deadline = tokio::time::Instant::now() + ARRIVING;
-        let mut pause = FIRST_PAUSE;
-        loop {
-            let dir = self.place.dir.clone();
-            let tried = tokio::task::spawn_blocking(move || {
-                let mut link = launch::connect(&dir)?;
-                io::Write::write_all(&mut link, &Request::Hello { version: protocol::VERSION }.frame())?;
-                Ok(link)
-            });
-            match tried.await.map_err(io::Error::other)? {
-                Ok(link) => return Ok(Some(link)),
-                Err(error) if says_nobody(&error) && tokio::time::Instant::now() > deadline => {
-                    return Err(error);
-                }
-                Err(_) => tokio::time::sleep(pause).await,
-            }
-            pause = (pause * 2).min(LONGEST_PAUSE);
-            if self.presence().await != Presence::Alive {
-                return Ok(None);
-            }
-        }
-    }
-
     async fn tell_record(&mut self, record: &ExitRecord) {
         match &record.outcome {
-            Outcome::SpawnFailed(failure) => (self.tell)(Told::SpawnFailed(failure.clone())),
+            Outcome::SpawnFailed(failure) => {
+                (self.tell)(Told::SpawnFailed(refusal::of_shim(failure.clone())));
+            }
             Outcome::Exited(status) => {
                 let empty = record.rest != Rest::Running;
                 if !empty {
@@ -415,11 +390,6 @@ enum Talk {
     Broken,
     /// The connection brought nothing that could be understood.
     Useless,
-}
-
-/// There is no socket or nobody listens on it; other errors are this manager's own trouble.
-fn says_nobody(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused)
 }
 
 fn into_tokio(stream: std::os::unix::net::UnixStream) -> io::Result<UnixStream> {

@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use super::{Command, Place, Told, Watch};
+use crate::exec::refusal;
 
 const DEADLINE: Duration = Duration::from_secs(20);
 const AT: Stamp = Stamp { wall_ns: 1, mono_ns: 2 };
@@ -200,8 +201,8 @@ async fn a_run_whose_directory_was_removed_is_lost_when_its_shim_goes_and_not_un
 async fn a_refused_start_is_all_there_is_to_tell() {
     let mut scene = Scene::begin();
     let failure = SpawnFailure { step: Step::Exec, errno: 2, message: "no `x`".to_owned() };
-    scene.says(&[state(Phase::Starting, None, None), Report::SpawnFailed(failure.clone()), empty()]);
-    assert_eq!(scene.rest().await, [Told::SpawnFailed(failure)]);
+    scene.says(&[state(Phase::Starting, None, None), Report::SpawnFailed(failure), empty()]);
+    assert_eq!(scene.rest().await, [Told::SpawnFailed(refusal::lasting("no `x`"))]);
 }
 
 #[tokio::test]
@@ -342,4 +343,17 @@ async fn what_cannot_be_looked_at_is_looked_at_again_and_not_ended() {
     fs::remove_file(dir.path().join("run.lock")).unwrap();
     assert_eq!(timeout(DEADLINE, told.recv()).await.unwrap(), Some(Told::NeverStarted));
     timeout(DEADLINE, watch).await.unwrap().unwrap();
+}
+
+#[test]
+fn what_is_adopted_is_where_the_manager_before_put_it() {
+    let dir = tempfile::tempdir().unwrap();
+    assert_eq!(place(dir.path()).as_planned().tag, place(dir.path()).tag);
+    let mut plan = bpm_shim::plan::Plan::new("its tag", "sh", "/");
+    plan.cgroup = Some("/its/group".into());
+    plan.log_max_bytes = 7;
+    plan.write(dir.path()).unwrap();
+    let planned = place(dir.path()).as_planned();
+    assert_eq!((planned.tag.as_str(), planned.log_max_bytes), ("its tag", 7));
+    assert_eq!(planned.cgroup.as_deref(), Some(Path::new("/its/group")));
 }
