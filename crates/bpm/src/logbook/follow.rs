@@ -43,6 +43,13 @@ pub struct Begin {
     pub only_new: bool,
 }
 
+impl Begin {
+    /// Asks for a certain run, not for whatever is the newest.
+    fn names_a_run(&self) -> bool {
+        self.run.is_some() || self.index.is_some()
+    }
+}
+
 /// Logs that are being read.
 #[derive(Debug)]
 pub struct Follow {
@@ -86,8 +93,22 @@ impl Follow {
             Follow { project: project.clone(), selection, runs: Vec::new(), seen: HashMap::new(), watch };
         // Watched first: what appears in between is found twice rather than never.
         follow.watch_parents()?;
+        let mut absent = None;
         for process in follow.processes()? {
-            follow.open_first(&process, begin)?;
+            match follow.open_first(&process, begin) {
+                // Of several processes one may have no such run.
+                Err(error) if error.code == Code::UnknownRun => absent = Some(error),
+                opened => opened?,
+            }
+        }
+        let one = follow.selection.processes.len() == 1;
+        match absent {
+            Some(error) if one || (begin.names_a_run() && follow.runs.is_empty()) => return Err(error),
+            Some(_) | None => {}
+        }
+        if live {
+            // Only now that each process has its first: what comes before that is not asked for.
+            follow.open_later()?;
         }
         Ok(follow)
     }
@@ -142,29 +163,18 @@ impl Follow {
     fn open_first(&mut self, process: &str, begin: Begin) -> Result<(), Error> {
         let what = self.selection.what;
         let kept = Kept::read(&what.dir(&self.project, process))?;
-        let asked = begin.run.is_some() || begin.index.is_some();
-        if begin.only_new || (kept.newest().is_none() && self.watch.is_some() && !asked) {
-            self.seen.insert(process.into(), kept.newest().unwrap_or(0));
+        self.seen.insert(process.into(), kept.newest().unwrap_or(0));
+        if begin.only_new || (kept.newest().is_none() && self.watch.is_some() && !begin.names_a_run()) {
             return Ok(());
         }
         let number = match begin.run {
-            Some(number) => kept.by_number(number, process, what),
-            None => kept.by_index(begin.index.unwrap_or(-1), process, what),
-        };
-        let number = match number {
-            // Of several processes one may have no such run.
-            Err(error) if error.code == Code::UnknownRun && self.selection.processes.len() != 1 => {
-                return Ok(());
-            }
-            number => number?,
+            Some(number) => kept.by_number(number, process, what)?,
+            None => kept.by_index(begin.index.unwrap_or(-1), process, what)?,
         };
         let dir = self.dir(process, number);
         let after = self.first_line(process, number, &dir, begin)?;
-        self.open_run(process, number, after)?;
-        match self.watch {
-            Some(_) => self.open_later(),
-            None => Ok(()),
-        }
+        self.seen.insert(process.into(), number);
+        self.open_run(process, number, after)
     }
 
     /// The line after which reading begins; `None`: with the oldest that is kept.

@@ -61,6 +61,25 @@ fn following_can_begin_with_the_last_lines_or_with_an_older_run() {
 }
 
 #[test]
+fn several_processes_begin_with_their_newest_runs() {
+    let bench = Bench::with(&["api", "db", "web"]);
+    for (process, run) in ["api", "db", "web"].into_iter().flat_map(|p| [(p, 1), (p, 2), (p, 3)]) {
+        bench.write_run(process, run, &[&format!("{process} {run}")]);
+    }
+    let (_child, whole) = follow(&bench, &["logs", "-f"]);
+    let mut newest = [whole.next(), whole.next(), whole.next()];
+    newest.sort_unstable();
+    assert_eq!(newest, ["[api] api 3", "[db] db 3", "[web] web 3"]);
+    let (_child, older) = follow(&bench, &["logs", "-f", "-n", "1", "--run", "-2", "api", "web"]);
+    let mut both = [older.next(), older.next(), older.next(), older.next()];
+    both.sort_unstable();
+    assert_eq!(both, ["[api] api 2", "[api] api 3", "[web] web 2", "[web] web 3"]);
+    bench.write_run("web", 4, &["web 4"]);
+    assert_eq!(whole.next(), "[web] web 4");
+    assert_eq!(older.next(), "[web] web 4");
+}
+
+#[test]
 fn a_follower_whose_reader_has_gone_ends_with_the_next_line() {
     let bench = Bench::with(&["api"]);
     let mut log = writer(&bench.run_dir("api", 1));

@@ -50,6 +50,10 @@ fn the_newest_run_is_meant_unless_another_is_named() {
         ran.err
     );
     bench.run(&["logs", "api", "--run", "-4"]).code(4);
+    for run in ["4", "-4"] {
+        let ran = bench.run(&["logs", "--run", run]).code(4);
+        assert!(ran.err.starts_with("error: `api` has no run "), "{}", ran.err);
+    }
 }
 
 #[test]
