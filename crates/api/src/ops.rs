@@ -1,5 +1,7 @@
 //! The operations: one request type each, with its answer.
 
+use std::fmt;
+
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -82,8 +84,8 @@ pub struct Why {
     pub process: String,
 }
 
-/// Read the configuration again and put it into force.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// Read the configuration again and put it into force. `Debug` does not show the environment's values.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Apply {
     /// Start what was stopped by hand.
@@ -93,6 +95,13 @@ pub struct Apply {
     /// Values never appear in logs.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub env: Option<Vec<(String, String)>>,
+}
+
+impl fmt::Debug for Apply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let variables = self.env.as_ref().map(Vec::len);
+        f.debug_struct("Apply").field("fresh", &self.fresh).field("variables", &variables).finish()
+    }
 }
 
 /// End everything in order, then the manager.
@@ -235,5 +244,17 @@ impl Request {
             };
         }
         crate::for_each_op!(names)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Apply, Request};
+
+    #[test]
+    fn debug_never_shows_the_environment() {
+        let env = Some(vec![("TOKEN".to_owned(), "s3cret".to_owned())]);
+        let shown = format!("{:?}", Request::Apply(Apply { fresh: false, env }));
+        assert!(!shown.contains("s3cret") && shown.contains('1'), "{shown}");
     }
 }
