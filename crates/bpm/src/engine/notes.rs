@@ -88,8 +88,8 @@ pub(crate) fn in_words(change: &Change) -> String {
         Change::Ended { run, ending, asked: true } => format!("run {run} ended: {ending}"),
         Change::Ended { run, ending, asked: false } => format!("run {run} ended by itself: {ending}"),
         Change::RestartIn { crash, wait_ms } => {
-            let seconds = std::time::Duration::from_millis(*wait_ms).as_secs_f64();
-            format!("restart in {seconds:.1} s (crash {crash} in a row)")
+            let tenths = format!("{:.1}", std::time::Duration::from_millis(*wait_ms).as_secs_f64());
+            format!("restart in {} s, crash {crash} in a row", tenths.strip_suffix(".0").unwrap_or(&tenths))
         }
         Change::CrashRestart { run, of } => format!("run {run} restarts run {of} after its crash"),
         Change::Parked { why } => why.clone(),

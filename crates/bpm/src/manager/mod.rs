@@ -9,7 +9,7 @@ mod root;
 pub use detach::{detach, ready};
 
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -132,7 +132,7 @@ impl Manager {
 async fn end_with(root: std::path::PathBuf, handle: Handle) {
     match root::removed(&root).await {
         Ok(()) => {
-            tracing::warn!("`{}` was removed: its programs are stopped", root.display());
+            let _ = writeln!(io::stderr(), "bpm: `{}` was removed: its programs are stopped", root.display());
             handle.shut_down();
         }
         Err(error) => tracing::warn!("cannot watch `{}`: {error}", root.display()),

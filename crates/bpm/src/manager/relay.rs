@@ -7,7 +7,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::Duration;
@@ -44,7 +44,7 @@ pub(super) fn start(project: Project, mut feed: Feed) -> io::Result<oneshot::Rec
     })?;
     tokio::spawn(async move {
         while let Some(note) = feed.0.recv().await {
-            if let Some(order) = order_of(&project, &note) {
+            for order in orders_of(&project, &note) {
                 // a terminal that has been blocked for so long misses some
                 let _ = sender.try_send(order);
                 let _ = rustix::io::write(&wake_write, &[1]);
@@ -76,27 +76,44 @@ enum Order {
     Say(String),
 }
 
-fn order_of(project: &Project, note: &Note) -> Option<Order> {
-    let name = note.process.as_deref()?;
+fn orders_of(project: &Project, note: &Note) -> Vec<Order> {
+    let words = || crate::engine::in_words(&note.change);
+    let Some(name) = note.process.as_deref() else {
+        return match &note.change {
+            Change::ModeChanged { .. } => vec![Order::Say(format!("bpm: {}", words()))],
+            Change::Closing => {
+                vec![Order::Say(format!("bpm: {}; a second Ctrl-C ends all at once", words()))]
+            }
+            _ => Vec::new(),
+        };
+    };
+    let say = || Order::Say(format!("[{name}] ({})", words()));
     let run = |number: u64| project.runs(name).join(number.to_string());
     let build = |number: u64| project.builds(name).join(number.to_string());
-    Some(match &note.change {
-        Change::Started { run: number, .. } | Change::Adopted { run: number, .. } => {
-            Order::Follow { dir: run(*number), what: Printer::Run(name.to_owned()) }
-        }
+    let follow_run = |number| Order::Follow { dir: run(number), what: Printer::Run(name.to_owned()) };
+    match &note.change {
+        Change::Started { run, .. } => vec![follow_run(*run)],
+        Change::Adopted { run, .. } => vec![say(), follow_run(*run)],
         Change::BuildStarted { build: number, .. } => {
-            Order::Follow { dir: build(*number), what: Printer::Build(name.to_owned()) }
+            vec![Order::Follow { dir: build(*number), what: Printer::Build(name.to_owned()) }]
         }
         Change::BuildSucceeded { build: number, .. } | Change::BuildCancelled { build: number } => {
-            Order::Finish { dir: build(*number) }
+            vec![Order::Finish { dir: build(*number) }]
         }
-        Change::BuildFailed { build: number, .. } => Order::Finish { dir: build(*number) },
-        Change::Ended { run: number, .. } => Order::Finish { dir: run(*number) },
-        Change::RestartIn { .. } | Change::Parked { .. } | Change::SpawnFailed { .. } => {
-            Order::Say(format!("[{name}] ({})", crate::engine::in_words(&note.change)))
+        Change::BuildFailed { build: number, .. } => vec![Order::Finish { dir: build(*number) }],
+        Change::Ended { run: number, asked: true, .. } => vec![Order::Finish { dir: run(*number) }],
+        Change::Ended { run: number, asked: false, .. } => {
+            vec![Order::Finish { dir: run(*number) }, say()]
         }
-        _ => return None,
-    })
+        // that it is parked comes next, and says the same
+        Change::SpawnFailed { error, .. } if error.permanent => Vec::new(),
+        Change::RestartIn { .. }
+        | Change::Parked { .. }
+        | Change::SpawnFailed { .. }
+        | Change::Killing { .. }
+        | Change::Stuck { .. } => vec![say()],
+        _ => Vec::new(),
+    }
 }
 
 /// Whose lines they are.
@@ -150,16 +167,14 @@ impl Relay {
             std::thread::sleep(GATHER);
             drain(&self.wake);
             drain(&self.events);
-            while let Ok(order) = orders.try_recv() {
-                self.obey(order);
-            }
-            if self.pass_on().is_err() || closed {
+            let obeyed = std::iter::from_fn(|| orders.try_recv().ok()).try_for_each(|order| self.obey(order));
+            if obeyed.and_then(|()| self.pass_on()).is_err() || closed {
                 return; // nobody reads any more
             }
         }
     }
 
-    fn obey(&mut self, order: Order) {
+    fn obey(&mut self, order: Order) -> io::Result<()> {
         match order {
             Order::Follow { dir, what } => {
                 self.followed.retain(|_, followed| !followed.finished || followed.what != what);
@@ -173,10 +188,14 @@ impl Relay {
                 self.awaited.retain(|(awaited, _)| *awaited != dir);
             }
             Order::Say(line) => {
-                let _ = self.finish_line(&mut io::stderr().lock());
-                let _ = writeln!(io::stderr().lock(), "{line}");
+                // it is about what they have printed
+                self.pass_on()?;
+                let mut out = io::stderr().lock();
+                self.finish_line(&mut out)?;
+                writeln!(out, "{line}")?;
             }
         }
+        Ok(())
     }
 
     fn follow(&mut self, dir: PathBuf, what: Printer) {
@@ -230,7 +249,7 @@ impl Relay {
                 print_piece(&mut self.unfinished, watch, &prefix, piece)?;
             }
             if !chunk.pieces.is_empty() {
-                let _ = fs::write(followed.dir.join(POSITION), followed.follower.offset().to_string());
+                let _ = note_position(&followed.dir, followed.follower.offset());
             }
             if !chunk.more {
                 return Ok(());
@@ -279,6 +298,12 @@ fn print_piece(
 fn write_all(mut out: impl Write, text: &[u8]) -> io::Result<()> {
     out.write_all(text)?;
     out.flush()
+}
+
+fn note_position(dir: &Path, offset: u64) -> io::Result<()> {
+    let mut file = fs::OpenOptions::new();
+    file.write(true).create(true).truncate(true).mode(0o600);
+    file.open(dir.join(POSITION))?.write_all(offset.to_string().as_bytes())
 }
 
 /// Where the manager before stopped, in bytes of the run's output.

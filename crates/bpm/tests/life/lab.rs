@@ -226,6 +226,7 @@ impl Drop for Lab {
         match self.manager.take() {
             // a second signal does not wait for anybody's grace
             Some(manager) if manager.id() > 0 => end(manager),
+            _ if !self.project().exists() => {}
             _ => drop(self.bpm(&["down"])),
         }
     }

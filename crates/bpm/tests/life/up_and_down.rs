@@ -45,6 +45,44 @@ fn builds_are_passed_through_and_named_when_two_run_at_once() {
 }
 
 #[test]
+fn what_becomes_of_a_program_is_told_once_and_after_its_last_line() {
+    let waits = "release_crash_backoff_initial_seconds = 250\n";
+    let app = shell("app", "echo last words; exit 3", "");
+    let mut lab = Lab::up(&(waits.to_owned() + &app + &process("gone", &["./nowhere"], "")));
+    let told = lab.wait_for("both are told", |lab| {
+        let told = lab.terminal();
+        (told.contains("(restart in") && told.contains("./nowhere")).then_some(told)
+    });
+    let of_app: Vec<&str> = told.lines().filter(|line| line.starts_with("[app] ")).collect();
+    assert_eq!(
+        of_app,
+        [
+            "[app] last words",
+            "[app] (run 1 ended by itself: exit code 3)",
+            "[app] (restart in 250 s, crash 1 in a row)"
+        ]
+    );
+    lab.signal_manager(Signal::INT);
+    assert!(lab.manager_ends());
+    let told = lab.terminal();
+    assert_eq!(told.matches("./nowhere").count(), 1, "{told}");
+    assert!(told.contains("bpm: shutting down; a second Ctrl-C ends all at once\n"), "{told}");
+}
+
+#[test]
+fn a_removed_project_is_told_of() {
+    let mut lab = Lab::up(&shell("app", "exec sleep 1000", ""));
+    lab.running("app");
+    std::fs::remove_dir_all(lab.project()).unwrap();
+    assert!(lab.manager_ends());
+    assert!(
+        lab.terminal().contains("/project` was removed: its programs are stopped\n"),
+        "{}",
+        lab.terminal()
+    );
+}
+
+#[test]
 fn down_ends_everything_and_the_manager() {
     let mut lab =
         Lab::up(&(shell("a", "sleep 1000 & echo $! > a.pid; wait", "") + &shell("b", "exec sleep 1000", "")));
