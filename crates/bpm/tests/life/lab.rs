@@ -69,6 +69,10 @@ impl Lab {
             .env("XDG_RUNTIME_DIR", self.dir.path().join("run"))
             .env_remove("BPM_STATE_DIR")
             .env_remove("BPM_LOG")
+            .env_remove("CARGO_TARGET_DIR")
+            .env_remove("CARGO_BUILD_TARGET_DIR")
+            .env_remove("RUSTFLAGS")
+            .env("CARGO_NET_OFFLINE", "true")
             .stdin(Stdio::null());
         command
     }

@@ -8,5 +8,6 @@ mod lab;
 
 mod crash;
 mod restart;
+mod rust_project;
 mod survival;
 mod up_and_down;
