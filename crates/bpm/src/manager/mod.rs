@@ -61,7 +61,7 @@ impl Manager {
         let control = bind_control(&project)?;
         let manager =
             Manager { _lock: lock, project, config: Arc::new(config), endpoint, control, open_files };
-        manager.announce()?;
+        manager.announce();
         Ok(manager)
     }
 
@@ -69,7 +69,8 @@ impl Manager {
         self.endpoint.as_ref().map(Endpoint::url)
     }
 
-    fn announce(&self) -> Result<(), Error> {
+    /// For messages only: what runs is taken over on a full disk, too.
+    fn announce(&self) {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let file = ManagerFile {
             pid: std::process::id(),
@@ -79,12 +80,11 @@ impl Manager {
             started_ms: u64::try_from(since.as_millis()).unwrap_or(u64::MAX),
             mcp_url: self.mcp_url(),
         };
-        lock::write_manager_file(&self.project, &file).map_err(|error| {
-            Error::new(
-                Code::System,
-                format!("cannot write `{}`: {error}", self.project.manager_file().display()),
-            )
-        })
+        if let Err(error) = lock::write_manager_file(&self.project, &file) {
+            let path = self.project.manager_file();
+            tracing::warn!("cannot write `{}`: {error}", path.display());
+            let _ = fs::remove_file(path); // that of a manager that is gone
+        }
     }
 
     /// Works until everything has ended after a shutdown.

@@ -21,7 +21,14 @@ pub fn fingerprint(main: &str, local: Option<&str>) -> String {
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// Writes only what is new: a full disk is no reason to refuse what was approved before.
+///
+/// # Errors
+/// The state directory cannot be written.
 pub fn approve(project: &Project, fingerprint: &str) -> io::Result<()> {
+    if is_approved(project, fingerprint) {
+        return Ok(());
+    }
     super::write_atomically(&project.state.join("allowed"), fingerprint.as_bytes())
 }
 

@@ -198,14 +198,15 @@ fn what_is_alive_is_taken_over_even_if_the_intent_is_damaged_or_stale() {
     fs::write(lab.state().join("intent"), b"{\"version\":1,garbage").unwrap();
     lab.start();
     assert_eq!((lab.running("a").pid, lab.running("b").pid), (a.pid, b.pid));
-    // from now on nothing can be written down
-    fs::create_dir(lab.state().join("intent.new")).unwrap();
+    // from now on nothing can be written down, as on a full disk
+    let unfinished = ["intent.new", "project.json.new", "allowed.new"].map(|name| lab.state().join(name));
+    unfinished.iter().for_each(|path| fs::create_dir(path).unwrap());
     let again: bpm_api::Began = lab.ask(&["restart", "a"]);
     lab.kill_manager();
     lab.start();
     let (a, after) = (lab.running("a"), lab.running("b"));
     assert_eq!((a.pid, a.run, after.pid), (Some(again.pid), Some(2), b.pid));
-    fs::remove_dir(lab.state().join("intent.new")).unwrap();
+    unfinished.iter().for_each(|path| fs::remove_dir(path).unwrap());
 }
 
 #[test]
