@@ -18,7 +18,9 @@ use crate::logbook::{self, Shape, What};
 /// How long a call waits for its outcome unless it says otherwise: below the shortest limit that clients
 /// set (60 s).
 const USUAL_WAIT: Duration = Duration::from_secs(50);
-const LONGEST_WAIT: Duration = Duration::from_secs(3600);
+const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
+/// How long a shim may take to say who is left.
+const SHIM_ANSWERS: Duration = Duration::from_secs(1);
 
 /// Cheap to clone; all clones talk to one engine.
 #[derive(Clone, Debug)]
@@ -26,6 +28,8 @@ pub struct Handle {
     inbox: mpsc::UnboundedSender<Message>,
     world: Arc<World>,
     samples: Arc<sample::Sampler>,
+    /// Configurations are put into force in the order in which they were read.
+    applying: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Control for Handle {
@@ -65,7 +69,7 @@ impl Control for Handle {
 
 impl Handle {
     pub(super) fn new(inbox: mpsc::UnboundedSender<Message>, world: Arc<World>) -> Handle {
-        Handle { inbox, world, samples: Arc::default() }
+        Handle { inbox, world, samples: Arc::default(), applying: Arc::default() }
     }
 
     /// The terminal or the system wants the manager to end; a second time kills at once.
@@ -109,23 +113,7 @@ impl Handle {
         if let Some(process) = process {
             return Ok(process);
         }
-        let mut names = self.names().await?;
-        match (names.len(), names.pop()) {
-            (1, Some(only)) => Ok(only),
-            (0, _) => {
-                Err(Error::new(Code::UnknownProcess, "no process is configured")
-                    .hint("add one to `.mcp-run`"))
-            }
-            (_, last) => {
-                names.extend(last);
-                let list = names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-                Err(Error::new(
-                    Code::InvalidParameter,
-                    format!("`process` is missing, and there are several: {list}"),
-                )
-                .hint("name one of them"))
-            }
-        }
+        logbook::only_one(&self.names().await?).map(str::to_owned)
     }
 
     /// Hands a request to the core and waits for its outcome, for a bounded time.
@@ -142,17 +130,19 @@ impl Handle {
         match timeout(wait, outcome).await {
             Ok(Ok(outcome)) => self.reply(process, outcome).await,
             Ok(Err(_)) => Err(Error::new(Code::Closing, "the manager ended before this was done")),
-            Err(_) => {
-                let status = self.state(Some(process.to_owned())).await?;
-                let why =
-                    status.processes.first().map_or_else(String::new, |process| format!(": {}", process.why));
-                Err(Error::new(
-                    Code::TimedOut,
-                    format!("`{process}` is not done after {:.0} s and goes on{why}", wait.as_secs_f64()),
-                )
-                .hint("`get_status` or `bpm status` tells when it is; nothing was cancelled"))
-            }
+            Err(_) => Err(self.goes_on(process, wait).await),
         }
+    }
+
+    /// The wait is over, the work is not.
+    async fn goes_on(&self, process: &str, wait: Duration) -> Error {
+        let what = if process.is_empty() { "it".to_owned() } else { format!("`{process}`") };
+        let status = self.state(None).await.ok();
+        let found = status.and_then(|status| status.processes.into_iter().find(|one| one.name == process));
+        let why = found.map_or_else(String::new, |process| format!(": {}", process.why));
+        let waited = wait.as_secs_f64();
+        Error::new(Code::TimedOut, format!("{what} is not done after {waited} s and goes on{why}"))
+            .hint("`get_status` or `bpm status` tells when it is; nothing was cancelled")
     }
 
     /// A failed build's reply carries what the compiler said.
@@ -189,7 +179,7 @@ impl Handle {
     async fn why(&self, process: String) -> Result<WhyAnswer, Error> {
         let status = self.status(Some(process.clone())).await?;
         let Some(status) = status.processes.into_iter().next() else {
-            return Err(view::unknown_process(&process, &[]));
+            return Err(logbook::unknown_process(&process, &[]));
         };
         let failed_build = status.last_build.as_ref().filter(|build| build.ok == Some(false));
         let (what, run) = match (status.state, failed_build, &status.last_exit) {
@@ -198,12 +188,30 @@ impl Handle {
             (_, _, Some(exit)) => (What::Runs, Some(exit.run)),
             _ => (What::Runs, None),
         };
+        let survivors = self.survivors(&process).await;
         let query = LogQuery { process: Some(process), run, tail: Some(20), ..LogQuery::default() };
         let evidence = self.search(what, query).await.ok().filter(|page| !page.lines.is_empty());
-        Ok(WhyAnswer { status, evidence, survivors: Vec::new() })
+        Ok(WhyAnswer { status, evidence, survivors })
+    }
+
+    /// What outlived KILL, by pid and name, as its shims say.
+    async fn survivors(&self, process: &str) -> Vec<String> {
+        let (reply, answers) = oneshot::channel();
+        if self.send(Message::Survivors { process: process.to_owned(), reply }).is_err() {
+            return Vec::new();
+        }
+        let mut survivors = Vec::new();
+        for answer in answers.await.unwrap_or_default() {
+            // a shim that is gone or stopped does not answer
+            if let Ok(Ok(list)) = timeout(SHIM_ANSWERS, answer).await {
+                survivors.extend(list.iter().map(view::survivor));
+            }
+        }
+        survivors
     }
 
     async fn apply(&self, op: bpm_api::Apply, origin: Origin) -> Result<Reply, Error> {
+        let _turn = self.applying.lock().await;
         let project = self.world.project.clone();
         let loaded = tokio::task::spawn_blocking(move || crate::store::config::load(&project)).await;
         let loaded = loaded.map_err(|error| Error::new(Code::Internal, error.to_string()))??;
@@ -233,10 +241,28 @@ impl Handle {
 fn wait(seconds: Option<f64>) -> Result<Duration, Error> {
     let Some(seconds) = seconds else { return Ok(USUAL_WAIT) };
     match Duration::try_from_secs_f64(seconds) {
-        Ok(wait) => Ok(wait.min(LONGEST_WAIT)),
-        Err(_) => Err(Error::new(
+        Ok(wait) if wait <= LONGEST_WAIT => Ok(wait),
+        Ok(_) | Err(_) => Err(Error::new(
             Code::InvalidParameter,
             format!("`timeout_seconds` is {seconds}, expected a number from 0 to {}", LONGEST_WAIT.as_secs()),
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_is_a_number_of_seconds_within_a_day() {
+        assert_eq!(wait(None).unwrap(), USUAL_WAIT);
+        assert_eq!(wait(Some(0.0)).unwrap(), Duration::ZERO);
+        assert_eq!(wait(Some(0.25)).unwrap(), Duration::from_millis(250));
+        assert_eq!(wait(Some(86_400.0)).unwrap(), LONGEST_WAIT);
+        for wrong in [-1.0, f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 86_401.0, 1e300] {
+            let error = wait(Some(wrong)).unwrap_err();
+            assert_eq!(error.code, Code::InvalidParameter);
+            assert!(error.message.contains("`timeout_seconds`"), "{error}");
+        }
     }
 }

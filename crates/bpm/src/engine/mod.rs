@@ -23,8 +23,10 @@ use std::time::Duration;
 use bpm_api::{Error, Origin, Status};
 use bpm_core::config::Config;
 use bpm_core::fleet::{Action, Boot, Event, Fleet, Note, Outcome, Request, Snapshot};
-use bpm_core::ids::{Name, OpId, RunId};
+use bpm_core::ids::{OpId, RunId};
+use bpm_core::service::{Phase, Run};
 use bpm_core::time::Time;
+use bpm_shim::protocol::Survivor;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
@@ -37,6 +39,8 @@ use perform::Performer;
 
 /// How long facts that the next manager could find out by itself may wait to be written down.
 const LAZY_SAVE: Duration = Duration::from_millis(100);
+/// The same for the time of the last tool call, on which nothing depends for hours.
+const ACTIVITY_SAVE: Duration = Duration::from_secs(5);
 /// How long the first step waits for a shim that does not answer, stopped perhaps; what is heard of it later counts all the same.
 const ADOPTION: Duration = Duration::from_secs(5);
 /// Messages taken in one go before what they changed is written down and performed.
@@ -59,6 +63,11 @@ pub(crate) enum Message {
     Status {
         process: Option<String>,
         reply: oneshot::Sender<Result<Status, Error>>,
+    },
+    /// Who is left of the runs that were sent KILL: an answer to come from each of their shims.
+    Survivors {
+        process: String,
+        reply: oneshot::Sender<Vec<oneshot::Receiver<Vec<Survivor>>>>,
     },
     /// The terminal or systemd wants the manager to end.
     Shutdown,
@@ -84,8 +93,8 @@ pub struct Engine {
     adopting: HashSet<RunId>,
     boot: Option<Boot>,
     boot_at_latest: Instant,
-    /// Disk errors of logs, by process.
-    log_alarms: BTreeMap<Name, i32>,
+    /// Disk errors of the logs that are being written.
+    log_alarms: BTreeMap<RunId, i32>,
     save_error: Option<String>,
     saved: Option<Snapshot>,
     save_at: Option<Instant>,
@@ -94,15 +103,15 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Takes over what the manager before left, then starts up. The handle works at once.
-    pub fn start(world: Arc<World>, config: &Arc<Config>, boot: Boot) -> (Engine, Handle, Feed) {
+    /// Takes over what the manager before left. Nothing new begins before [`Engine::run`].
+    pub fn new(world: Arc<World>, config: &Arc<Config>, boot: Boot) -> (Engine, Handle) {
         let now = clock::now();
         let written = store::intent::load(&world.project, now);
         let found = found::beside(&world.project, written.as_ref());
         let snapshot = written.unwrap_or_else(|| Snapshot::empty(now)).and_found(found);
         let fleet = Fleet::restore(config, snapshot, now);
         let (sender, inbox) = mpsc::unbounded_channel();
-        let (notes, feed) = Notes::open(world.project.events());
+        let notes = Notes::open(world.project.events());
         let handle = Handle::new(sender.clone(), Arc::clone(&world));
         let mut engine = Engine {
             fleet,
@@ -122,12 +131,17 @@ impl Engine {
             quit: false,
         };
         engine.adopt();
-        engine.boot_when_adopted();
-        (engine, handle, feed)
+        (engine, handle)
     }
 
-    /// Runs until everything has ended after a shutdown.
+    /// Notes from now on, for the terminal. Who takes it must keep reading, or drop it.
+    pub fn feed(&mut self) -> Feed {
+        self.notes.feed()
+    }
+
+    /// Starts up, and runs until everything has ended after a shutdown.
     pub async fn run(mut self) {
+        self.boot_when_adopted();
         let mut batch = Vec::with_capacity(BATCH);
         while !self.quit {
             let deadline = self.next_wake();
@@ -148,9 +162,11 @@ impl Engine {
         let now = clock::now();
         let mut actions = Vec::new();
         for message in batch.drain(..) {
+            self.save_within(saved_after(&message));
             self.take(message, now, &mut actions);
         }
         if self.fleet.next_deadline().is_some_and(|at| at <= now) {
+            self.save_within(Some(LAZY_SAVE));
             actions.append(&mut self.fleet.step(Event::Tick, now));
         }
         self.carry_out(actions);
@@ -160,11 +176,13 @@ impl Engine {
     fn take(&mut self, message: Message, now: Time, actions: &mut Vec<Action>) {
         match message {
             Message::Core(event) => actions.append(&mut self.fleet.step(event, now)),
+            Message::Run { run, told: Told::Alarm { errno } } => self.log_alarm(run, errno),
             Message::Run { run, told } => {
                 self.adopting.remove(&run);
-                if let Told::Alarm { errno } = told {
-                    self.log_alarm(&run.process, errno);
-                } else if let Some(event) = adopt::event_of(run, told) {
+                if told.is_last() {
+                    self.log_alarms.remove(&run);
+                }
+                if let Some(event) = adopt::event_of(run, told) {
                     actions.append(&mut self.fleet.step(event, now));
                 }
             }
@@ -174,9 +192,13 @@ impl Engine {
                     self.performer.configure(Arc::clone(config));
                 }
                 actions.append(&mut self.fleet.step(Event::Asked { op, what }, now));
+                self.notes.keep(|process| self.fleet.service(process).is_some());
             }
             Message::Status { process, reply } => {
                 let _ = reply.send(self.status(process.as_deref(), now));
+            }
+            Message::Survivors { process, reply } => {
+                let _ = reply.send(self.survivors(&process));
             }
             Message::Shutdown => {
                 let op = self
@@ -193,12 +215,10 @@ impl Engine {
         op
     }
 
-    /// Writes down what must survive, then performs. A step that only tells something is saved lazily.
+    /// Writes down what must survive, then performs. What has no effect is saved lazily.
     fn carry_out(&mut self, actions: Vec<Action>) {
         if actions.iter().any(has_effect) {
             self.save();
-        } else if !actions.is_empty() && self.save_at.is_none() {
-            self.save_at = Some(Instant::now() + LAZY_SAVE);
         }
         if self.save_at.is_some_and(|at| at <= Instant::now()) {
             self.save();
@@ -208,7 +228,6 @@ impl Engine {
                 Action::Finish { op, outcome } => self.finish(op, outcome),
                 Action::Note(note) => self.note(&note),
                 Action::Quit => {
-                    self.save();
                     self.performer.world().tidy_up();
                     self.quit = true;
                 }
@@ -251,11 +270,26 @@ impl Engine {
         }
     }
 
-    fn log_alarm(&mut self, process: &Name, errno: Option<i32>) {
+    fn save_within(&mut self, wait: Option<Duration>) {
+        let at = wait.map(|wait| Instant::now() + wait);
+        self.save_at = self.save_at.into_iter().chain(at).min();
+    }
+
+    fn log_alarm(&mut self, run: RunId, errno: Option<i32>) {
         match errno {
-            Some(errno) => self.log_alarms.insert(process.clone(), errno),
-            None => self.log_alarms.remove(process),
+            Some(errno) => self.log_alarms.insert(run, errno),
+            None => self.log_alarms.remove(&run),
         };
+    }
+
+    fn survivors(&self, process: &str) -> Vec<oneshot::Receiver<Vec<Survivor>>> {
+        let Some(service) = self.fleet.service(process) else { return Vec::new() };
+        let killed = |run: &&Run| matches!(run.phase, Phase::Killed { .. } | Phase::Stuck { .. });
+        let runs = service.live().into_iter().chain(service.retiring()).filter(killed);
+        runs.map(|run| {
+            self.performer.survivors(&RunId { process: service.name().clone(), number: run.number })
+        })
+        .collect()
     }
 
     fn next_wake(&self) -> Option<Instant> {
@@ -270,9 +304,19 @@ impl Engine {
             return;
         }
         if let Some(boot) = self.boot.take() {
+            self.save_within(Some(LAZY_SAVE));
             let actions = self.fleet.step(Event::Boot(boot), clock::now());
             self.carry_out(actions);
         }
+    }
+}
+
+/// How long what a message changes may wait to be written down, if nothing is performed for it.
+fn saved_after(message: &Message) -> Option<Duration> {
+    match message {
+        Message::Core(Event::Activity) => Some(ACTIVITY_SAVE),
+        Message::Core(_) | Message::Run { .. } | Message::Ask { .. } | Message::Shutdown => Some(LAZY_SAVE),
+        Message::Status { .. } | Message::Survivors { .. } => None,
     }
 }
 
@@ -295,3 +339,6 @@ async fn sleep_until(deadline: Option<Instant>) {
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,7 +14,7 @@ use crate::store::journal::{Entry, Journal};
 
 const RECENT: usize = 20;
 
-/// Notes as they come, for the terminal. Whoever takes it must keep reading, or drop it.
+/// Notes as they come, for the terminal. Who takes it must keep reading, or drop it.
 #[derive(Debug)]
 pub struct Feed(pub mpsc::UnboundedReceiver<Note>);
 
@@ -22,14 +22,24 @@ pub struct Feed(pub mpsc::UnboundedReceiver<Note>);
 pub(super) struct Notes {
     journal: Journal,
     recent: HashMap<Name, VecDeque<EventLine>>,
-    feed: mpsc::UnboundedSender<Note>,
+    feed: Option<mpsc::UnboundedSender<Note>>,
 }
 
 impl Notes {
-    pub(super) fn open(journal: PathBuf) -> (Notes, Feed) {
+    pub(super) fn open(journal: PathBuf) -> Notes {
+        Notes { journal: Journal::open(journal), recent: HashMap::new(), feed: None }
+    }
+
+    /// Takes the place of the feed before.
+    pub(super) fn feed(&mut self) -> Feed {
         let (feed, follower) = mpsc::unbounded_channel();
-        let notes = Notes { journal: Journal::open(journal), recent: HashMap::new(), feed };
-        (notes, Feed(follower))
+        self.feed = Some(feed);
+        Feed(follower)
+    }
+
+    /// Forgets what happened to processes that are not there any more.
+    pub(super) fn keep(&mut self, is_there: impl Fn(&str) -> bool) {
+        self.recent.retain(|name, _| is_there(name));
     }
 
     pub(super) fn tell(&mut self, note: &Note, by: Option<&Origin>) {
@@ -44,7 +54,9 @@ impl Notes {
             recent.push_back(line.clone());
         }
         self.journal.note(&Entry { process, line });
-        let _ = self.feed.send(note.clone());
+        if self.feed.as_ref().is_some_and(|feed| feed.send(note.clone()).is_err()) {
+            self.feed = None;
+        }
     }
 
     /// The newest last.

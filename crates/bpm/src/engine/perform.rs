@@ -7,7 +7,8 @@ use bpm_core::config::{Config, Process};
 use bpm_core::fleet::{Action, BuildFailure, BuildOutcome, Change, Event, Note};
 use bpm_core::ids::{BuildId, Mode, RunId};
 use bpm_core::service::Artefact;
-use tokio::sync::mpsc;
+use bpm_shim::protocol::Survivor;
+use tokio::sync::{mpsc, oneshot};
 
 use super::Message;
 use crate::exec::watch::{Command, Told};
@@ -54,6 +55,13 @@ impl Performer {
             Action::Kill { run } => tell(&self.runs, &run, Command::Kill),
             Action::Finish { .. } | Action::Note(_) | Action::Quit => {}
         }
+    }
+
+    /// Asks a run's shim who is left of its tree. No answer comes where there is no shim.
+    pub(super) fn survivors(&self, run: &RunId) -> oneshot::Receiver<Vec<Survivor>> {
+        let (answer, survivors) = oneshot::channel();
+        tell(&self.runs, run, Command::Survivors(answer));
+        survivors
     }
 
     /// Lets go of what is over.
@@ -126,6 +134,14 @@ impl Performer {
         move |told| {
             let _ = inbox.send(Message::Run { run: run.clone(), told });
         }
+    }
+
+    /// Pretends to be a run.
+    #[cfg(test)]
+    pub(super) fn pretend(&mut self, run: RunId) -> mpsc::UnboundedReceiver<Command> {
+        let (commands, received) = mpsc::unbounded_channel();
+        self.runs.insert(run, commands);
+        received
     }
 
     fn process(&self, name: &str) -> Option<Arc<Process>> {

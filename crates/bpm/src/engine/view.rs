@@ -8,8 +8,10 @@ use bpm_core::fleet::{Ending, Outcome, signal_name};
 use bpm_core::ids::Mode;
 use bpm_core::service::{Intent, LastExit, Service, State, Step};
 use bpm_core::time::Time;
+use bpm_shim::protocol::Survivor;
 
 use super::Engine;
+use crate::logbook;
 
 /// Recent events in the status of all processes, and of one.
 const FEW_EVENTS: usize = 3;
@@ -20,8 +22,8 @@ impl Engine {
         if let Some(name) = process
             && self.fleet.service(name).is_none()
         {
-            let known: Vec<&str> = self.fleet.services().iter().map(|service| &**service.name()).collect();
-            return Err(unknown_process(name, &known));
+            let known = self.fleet.services().iter().map(|service| service.name().to_string());
+            return Err(logbook::unknown_process(name, &known.collect::<Vec<_>>()));
         }
         let wanted = |service: &&Service| process.is_none_or(|name| **service.name() == *name);
         let most = if process.is_some() { MORE_EVENTS } else { FEW_EVENTS };
@@ -97,8 +99,8 @@ impl Engine {
     }
 
     fn alarms(&self) -> Vec<api::Alarm> {
-        let disk = self.log_alarms.iter().map(|(process, errno)| api::Alarm {
-            process: Some(process.to_string()),
+        let disk = self.log_alarms.iter().map(|(run, errno)| api::Alarm {
+            process: Some(run.process.to_string()),
             message: format!(
                 "its log cannot be written ({}); output is dropped and counted until it can",
                 std::io::Error::from_raw_os_error(*errno)
@@ -115,18 +117,6 @@ impl Engine {
             message: format!("{count} events are missing in the journal: the disk was too slow"),
         });
         disk.chain(save).chain(dropped).collect()
-    }
-}
-
-pub(super) fn unknown_process(name: &str, known: &[&str]) -> api::Error {
-    let list = known.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-    let expected = if known.is_empty() { "none is configured".to_owned() } else { format!("known: {list}") };
-    let near = known.iter().max_by(|a, b| strsim::jaro(name, a).total_cmp(&strsim::jaro(name, b)));
-    let error =
-        api::Error::new(api::Code::UnknownProcess, format!("there is no process `{name}` ({expected})"));
-    match near.filter(|near| strsim::jaro(name, near) > 0.7) {
-        Some(near) => error.hint(format!("did you mean `{near}`?")),
-        None => error.hint("`bpm status` lists them; `.mcp-run` configures them"),
     }
 }
 
@@ -235,8 +225,8 @@ pub(super) fn reply(process: &str, outcome: Outcome) -> Result<api::Reply, api::
             Err(Error::new(Code::Closing, "the manager is shutting down").hint("`bpm up` starts it again"))
         }
         Outcome::NoSuchProcess { known } => {
-            let known: Vec<&str> = known.iter().map(|name| &**name).collect();
-            Err(unknown_process(process, &known))
+            let known: Vec<String> = known.iter().map(ToString::to_string).collect();
+            Err(logbook::unknown_process(process, &known))
         }
         Outcome::Ended { stuck } if stuck.is_empty() => done("everything is stopped".to_owned()),
         Outcome::Ended { stuck } => {
@@ -244,6 +234,12 @@ pub(super) fn reply(process: &str, outcome: Outcome) -> Result<api::Reply, api::
             Err(Error::new(Code::Stuck, format!("some of {names} outlived KILL; all else is stopped")))
         }
     }
+}
+
+/// `pid 123 (nfsd), in uninterruptible sleep`.
+pub(super) fn survivor(survivor: &Survivor) -> String {
+    let state = if survivor.state == 'D' { ", in uninterruptible sleep" } else { "" };
+    format!("pid {} ({}){state}", survivor.pid, survivor.name)
 }
 
 fn began(process: &str, run: u64, pid: u32, recipe: Mode, build: Option<u64>, already: bool) -> api::Began {

@@ -71,6 +71,17 @@ pub enum Told {
     },
 }
 
+impl Told {
+    /// Nothing is told of this run after it.
+    pub fn is_last(&self) -> bool {
+        match self {
+            Told::SpawnFailed(_) | Told::TreeEmpty | Told::Lost | Told::NeverStarted => true,
+            Told::Exited { tree_empty, .. } => *tree_empty,
+            Told::Started { .. } | Told::Alarm { .. } => false,
+        }
+    }
+}
+
 /// What identifies the run to whoever has to clean up after it.
 #[derive(Clone, Debug)]
 pub struct Place {

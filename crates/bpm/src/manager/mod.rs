@@ -94,9 +94,12 @@ impl Manager {
     pub async fn run(self, options: Options, begun: impl FnOnce(&Handle)) -> Result<(), Error> {
         let world = Arc::new(World::new(self.project.clone(), self.mcp_url(), self.open_files));
         let signals = Signals::new().map_err(|error| system("listen for signals", &error))?;
-        let (engine, handle, feed) = Engine::start(world, &self.config, options.boot);
+        let (mut engine, handle) = Engine::new(world, &self.config, options.boot);
         let all_out = match options.relay {
-            true => Some(relay::start(self.project.clone(), feed).map_err(|e| system("pass output on", &e))?),
+            true => {
+                let relay = relay::start(self.project.clone(), engine.feed());
+                Some(relay.map_err(|error| system("pass output on", &error))?)
+            }
             false => None,
         };
         let ended = CancellationToken::new();
@@ -114,7 +117,7 @@ impl Manager {
         let watch = tokio::spawn(end_with(self.project.root.clone(), handle.clone()));
         begun(&handle);
         // on a worker, beside the tasks it talks to: no thread has to be woken for it
-        let _ = tokio::spawn(engine.run()).await;
+        let worked = tokio::spawn(engine.run()).await;
         obey.abort();
         watch.abort();
         ended.cancel();
@@ -124,7 +127,10 @@ impl Manager {
         if let Some(all_out) = all_out {
             let _ = tokio::time::timeout(LAST_WORDS, all_out).await;
         }
-        Ok(())
+        worked.map_err(|fault| {
+            Error::new(Code::Internal, format!("the manager failed: {fault}"))
+                .hint("what was running goes on; `bpm up` starts a manager that takes it over")
+        })
     }
 }
 
