@@ -1,10 +1,5 @@
 //! The shim, with real processes. One file per behaviour; everything that a test starts it also ends, by pid.
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::print_stderr,
-    reason = "tests: helpers too fail by panicking"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests: helpers too fail by panicking")]
 
 mod control;
 mod disk;

@@ -204,12 +204,3 @@ pub(crate) fn open_gate(gate: &Path) {
         fs::OpenOptions::new().write(true).custom_flags(flags).open(gate).is_ok()
     });
 }
-
-pub(crate) fn is_root() -> bool {
-    rustix::process::geteuid().is_root()
-}
-
-/// Says on the test's output why it proves nothing here.
-pub(crate) fn skip(why: &str) {
-    eprintln!("SKIPPED: {why}");
-}

@@ -8,7 +8,7 @@ use std::process::Command;
 use bpm_shim::plan::Plan;
 use bpm_shim::protocol::{Report, Request, Status, Tier};
 
-use crate::support::{Run, is_alive, is_root, proc_status, skip, wait_for};
+use crate::support::{Run, is_alive, proc_status, wait_for};
 
 const NOBODY: u32 = 65534;
 const TERM: i32 = 15;
@@ -64,10 +64,8 @@ fn a_tree_is_signalled_and_ended() {
 }
 
 #[test]
-fn a_tree_is_signalled_and_ended_as_an_ordinary_user() {
-    if !is_root() {
-        return skip("every test here runs as an ordinary user already");
-    }
+#[ignore = "needs root to become an ordinary user"]
+fn needs_root_a_tree_is_signalled_and_ended_as_an_ordinary_user() {
     let tmp = tempfile::tempdir().unwrap();
     chown(tmp.path(), Some(NOBODY), Some(NOBODY)).unwrap();
     let exe = std::env::current_exe().unwrap();
@@ -80,10 +78,12 @@ fn a_tree_is_signalled_and_ended_as_an_ordinary_user() {
             .env("TMPDIR", tmp.path());
         command
     };
-    let listed = as_nobody(&exe).arg("--list").output();
-    if !listed.is_ok_and(|output| output.status.success()) {
-        return skip("an ordinary user cannot execute this test (no setpriv, or a private target directory)");
-    }
+    let listed = as_nobody(&exe).arg("--list").output().unwrap();
+    assert!(
+        listed.status.success(),
+        "an ordinary user cannot execute this test, such as in a private target directory: {}",
+        String::from_utf8_lossy(&listed.stderr)
+    );
     let output = as_nobody(&exe)
         .args(["--exact", "tree::a_tree_is_signalled_and_ended", "--nocapture"])
         .output()
@@ -96,33 +96,38 @@ fn a_tree_is_signalled_and_ended_as_an_ordinary_user() {
     );
 }
 
-/// A group of this test's own, where one can be made.
-fn cgroup(name: &str) -> Option<PathBuf> {
+/// A group of this test's own.
+fn cgroup(name: &str) -> PathBuf {
     let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
     let mount = mounts.lines().find_map(|line| {
         let fields: Vec<&str> = line.split(' ').collect();
         (fields[2] == "cgroup2").then(|| PathBuf::from(fields[1]))
-    })?;
+    });
+    let mount = mount.unwrap_or_else(|| panic!("no cgroup2 is mounted"));
     let own = fs::read_to_string("/proc/self/cgroup").unwrap();
     let own = own.lines().find_map(|line| line.strip_prefix("0::/")).unwrap_or_default().to_owned();
-    [mount.join(own), mount].into_iter().find_map(|parent| {
+    let parents = [mount.join(own), mount];
+    let made = parents.iter().find_map(|parent| {
         let dir = parent.join(format!("bpm-test-{}-{name}", std::process::id()));
         fs::create_dir(&dir).ok()?;
         fs::remove_dir(&dir).unwrap();
         Some(dir)
-    })
+    });
+    made.unwrap_or_else(|| panic!("no group can be made in {parents:?}"))
 }
 
 #[test]
-fn a_tree_in_a_cgroup_is_signalled_and_ended_and_the_group_removed() {
-    let Some(dir) = cgroup("stop") else { return skip("no cgroup can be made here") };
+#[ignore = "needs a cgroup that groups can be made in"]
+fn needs_cgroup_a_tree_in_a_cgroup_is_signalled_and_ended_and_the_group_removed() {
+    let dir = cgroup("stop");
     let run = stop_ends_everything(|plan| plan.cgroup = Some(dir.clone()));
     assert!(run.record().lost_bytes == 0 && !dir.exists());
 }
 
 #[test]
-fn a_program_in_a_cgroup_is_in_it_from_its_first_instruction() {
-    let Some(dir) = cgroup("first") else { return skip("no cgroup can be made here") };
+#[ignore = "needs a cgroup that groups can be made in"]
+fn needs_cgroup_a_program_in_a_cgroup_is_in_it_from_its_first_instruction() {
+    let dir = cgroup("first");
     let mut run = Run::start_with("", |plan| {
         plan.program = "cat".into();
         plan.args = vec!["/proc/self/cgroup".into()];
@@ -135,9 +140,10 @@ fn a_program_in_a_cgroup_is_in_it_from_its_first_instruction() {
 }
 
 #[test]
-fn a_cgroup_is_removed_after_a_build_unless_somebody_lives_on_in_it() {
+#[ignore = "needs a cgroup that groups can be made in"]
+fn needs_cgroup_a_cgroup_is_removed_after_a_build_unless_somebody_lives_on_in_it() {
     for (steps, stays) in [("lines 1 exit 0", false), ("setsid-child exit 0", true)] {
-        let Some(dir) = cgroup("build") else { return skip("no cgroup can be made here") };
+        let dir = cgroup("build");
         let mut run = Run::start_with(steps, |plan| {
             plan.cgroup = Some(dir.clone());
             plan.leave_behind = true;
@@ -165,8 +171,9 @@ fn what_forks_while_it_is_killed_is_ended_too() {
 }
 
 #[test]
-fn a_storm_in_a_cgroup_is_ended_too() {
-    let Some(dir) = cgroup("storm") else { return skip("no cgroup can be made here") };
+#[ignore = "needs a cgroup that groups can be made in"]
+fn needs_cgroup_a_storm_in_a_cgroup_is_ended_too() {
+    let dir = cgroup("storm");
     let mut run = Run::start_with("fork-storm lines 1 sleep", |plan| plan.cgroup = Some(dir.clone()));
     wait_for("the storm", || run.log().contains("line 1\n"));
     run.send(Request::Kill);
