@@ -355,7 +355,10 @@ impl<F: FnMut(Told) + Send> Watch<F> {
                     }
                 },
                 Presence::Ended(record) => self.tell_record(&record).await,
-                Presence::NeverStarted if !self.met => (self.tell)(Told::NeverStarted),
+                Presence::NeverStarted if !self.met => {
+                    self.end_strays().await;
+                    (self.tell)(Told::NeverStarted);
+                }
                 // without its files, such as by somebody who removed the directory, it is lost all the same
                 Presence::NeverStarted | Presence::Lost => self.recover().await,
             }
@@ -384,6 +387,15 @@ impl<F: FnMut(Told) + Send> Watch<F> {
     async fn recover(&mut self) {
         self.clean_up().await;
         (self.tell)(Told::Lost);
+    }
+
+    /// A directory without a trace of a shim is one that the manager before died over, or one that somebody removed
+    /// while the run was alive. Nothing may be started beside that.
+    async fn end_strays(&self) {
+        if self.adopted {
+            let place = self.place.clone();
+            let _ = tokio::task::spawn_blocking(move || recover::end_tree(&place)).await;
+        }
     }
 
     /// Ends what is left of a tree without a shim, and saves what is left in its pipes.

@@ -222,3 +222,15 @@ fn a_shim_that_does_not_answer_keeps_nobody_else_waiting() {
     send(shim, Signal::CONT);
     assert_eq!(lab.running("mute").pid, mute.pid);
 }
+
+#[test]
+fn a_run_whose_directory_was_removed_is_not_doubled() {
+    let mut lab = Lab::up(&shell("app", "echo $$ >> pids; exec sleep 1000", ""));
+    let before = lab.running("app").pid.unwrap();
+    fs::remove_dir_all(lab.state().join("processes/app/runs/1")).unwrap();
+    assert_eq!(lab.running("app").pid, Some(before));
+    lab.kill_manager();
+    lab.start();
+    let after = lab.running("app");
+    assert_eq!((after.run, alive(before)), (Some(2), false));
+}
