@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::io;
+use std::path::Path;
 use std::time::Duration;
 
 use bpm_core::fleet::{BuildFailure, Ending, Snapshot, SpawnError};
@@ -22,7 +23,7 @@ const VERSION: u32 = 1;
 pub fn save(project: &Project, snapshot: &Snapshot) -> io::Result<()> {
     let file = IntentFile {
         version: VERSION,
-        world: super::world_id(),
+        world: super::world_id().to_owned(),
         mode: mode_out(snapshot.mode),
         mode_since: snapshot.mode_since.as_nanos(),
         last_activity: snapshot.last_activity.as_nanos(),
@@ -36,18 +37,14 @@ pub fn save(project: &Project, snapshot: &Snapshot) -> io::Result<()> {
 /// Reads what the manager before left. Of another boot, machine or pid namespace, or after an orderly
 /// end, only what is true at rest is taken over. `None`: there is none, or none that can be read.
 pub fn load(project: &Project, now: Time) -> Option<Snapshot> {
-    let text = fs::read(project.intent()).ok()?;
-    let file: IntentFile = match serde_json::from_slice(&text) {
-        Ok(file) => file,
+    let path = project.intent();
+    let file = match read(&path) {
+        Ok(file) => file?,
         Err(error) => {
-            tracing::warn!("cannot read {}: {error}; starting anew", project.intent().display());
+            tracing::warn!("cannot use {}: {error}; what is alive is looked for instead", path.display());
             return None;
         }
     };
-    if file.version != VERSION {
-        tracing::warn!("{} is of version {}; starting anew", project.intent().display(), file.version);
-        return None;
-    }
     let same_world = file.world == super::world_id();
     let snapshot = Snapshot {
         mode: mode_in(file.mode),
@@ -57,6 +54,24 @@ pub fn load(project: &Project, now: Time) -> Option<Snapshot> {
         services: file.services.into_iter().map(service_in).collect(),
     };
     Some(if same_world && !snapshot.ended { snapshot } else { snapshot.at_rest(now) })
+}
+
+fn read(path: &Path) -> io::Result<Option<IntentFile>> {
+    let text = match fs::read(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    // the version first: another one may have another shape
+    match serde_json::from_slice(&text)? {
+        Versioned { version: VERSION } => Ok(Some(serde_json::from_slice(&text)?)),
+        Versioned { version } => Err(io::Error::other(format!("it is of version {version}"))),
+    }
+}
+
+#[derive(Deserialize)]
+struct Versioned {
+    version: u32,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -370,3 +385,6 @@ fn ending_in(ending: &EndingDto) -> Ending {
 fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

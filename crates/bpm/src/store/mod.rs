@@ -12,6 +12,7 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::sync::OnceLock;
 
 /// Replaces a file as a whole: readers see the old content or the new one. Not synced: it survives
 /// the death of any process, and a power cut may lose the last seconds.
@@ -30,8 +31,14 @@ pub fn boot_id() -> String {
     read.map(|id| id.trim().to_owned()).unwrap_or_default()
 }
 
-/// What must be equal for pids and monotonic times to mean the same: boot, machine, pid namespace.
-pub fn world_id() -> String {
+/// What must be equal for pids and monotonic times to mean the same: boot, machine, pid namespace. None of it
+/// changes while this process lives.
+pub fn world_id() -> &'static str {
+    static ID: OnceLock<String> = OnceLock::new();
+    ID.get_or_init(read_world_id)
+}
+
+fn read_world_id() -> String {
     let machine = fs::read_to_string("/etc/machine-id").unwrap_or_default();
     let namespace =
         fs::read_link("/proc/self/ns/pid").map(|link| link.display().to_string()).unwrap_or_default();

@@ -123,3 +123,78 @@ fn no_directory(path: &Path, error: &io::Error) -> Error {
     };
     Error::new(Code::InvalidParameter, text).hint("name the project's directory")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    /// `outer/.git`, `outer/inner/.mcp-run`, `outer/inner/src`.
+    fn tree() -> (tempfile::TempDir, PathBuf) {
+        let dir = tempfile::tempdir().unwrap();
+        let outer = dir.path().canonicalize().unwrap().join("outer");
+        fs::create_dir_all(outer.join("inner/src")).unwrap();
+        fs::create_dir_all(outer.join("other")).unwrap();
+        fs::create_dir(outer.join(".git")).unwrap();
+        fs::write(outer.join("inner/.mcp-run"), "").unwrap();
+        (dir, outer)
+    }
+
+    fn found(from: &Path, explicit: bool) -> PathBuf {
+        Project::find(from, explicit).unwrap().root
+    }
+
+    #[test]
+    fn the_nearest_configuration_counts_then_the_work_tree_then_the_directory() {
+        let (_dir, outer) = tree();
+        assert_eq!(found(&outer.join("inner/src"), false), outer.join("inner"));
+        assert_eq!(found(&outer.join("other"), false), outer);
+        assert_eq!(found(&outer.join("inner/src"), true), outer.join("inner/src"));
+    }
+
+    #[test]
+    fn links_lead_to_the_same_project_and_id() {
+        let (_dir, outer) = tree();
+        std::os::unix::fs::symlink(&outer, outer.join("../link")).unwrap();
+        let direct = Project::find(&outer.join("inner"), false).unwrap();
+        assert_eq!(Project::find(&outer.join("../link/inner"), false).unwrap(), direct);
+        assert_eq!(direct.id.len(), 16);
+        assert_ne!(Project::find(&outer, true).unwrap().id, direct.id);
+    }
+
+    #[test]
+    fn the_root_directory_must_be_meant() {
+        let error = Project::find(Path::new("/"), false).unwrap_err();
+        assert_eq!(error.code, Code::InvalidParameter);
+        assert!(error.hint.unwrap().contains("--project /"));
+        assert_eq!(found(Path::new("/"), true), Path::new("/"));
+    }
+
+    #[test]
+    fn what_is_no_directory_is_named() {
+        let (_dir, outer) = tree();
+        for (path, word) in [("nowhere", "there is no directory"), ("inner/.mcp-run", "is not a directory")] {
+            let error = Project::find(&outer.join(path), false).unwrap_err();
+            assert!(error.message.contains(word) && error.message.contains(path), "{error}");
+        }
+    }
+
+    #[test]
+    fn everything_is_below_the_state_directory() {
+        let root = PathBuf::from("/project");
+        let project = Project { root, id: "id".to_owned(), state: PathBuf::from("/s") };
+        let paths = [
+            (project.lock(), "lock"),
+            (project.manager_file(), "project.json"),
+            (project.intent(), "intent"),
+            (project.events(), "events"),
+            (project.socket(), "s"),
+            (project.runs("web"), "processes/web/runs"),
+            (project.builds("web"), "processes/web/builds"),
+        ];
+        for (path, expected) in paths {
+            assert_eq!(path, Path::new("/s").join(expected));
+        }
+    }
+}

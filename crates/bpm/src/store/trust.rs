@@ -52,3 +52,55 @@ pub fn check_owner(path: &Path) -> Result<(), Error> {
     )
     .hint(format!("read it, then take it over: `chown {own} {}`", path.display())))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fingerprint_is_of_both_files_and_of_where_one_ends() {
+        let all = [
+            fingerprint("a", None),
+            fingerprint("a", Some("")),
+            fingerprint("a", Some("b")),
+            fingerprint("ab", Some("")),
+            fingerprint("", Some("ab")),
+            fingerprint("ab", None),
+        ];
+        for (place, one) in all.iter().enumerate() {
+            assert_eq!(one.len(), 64);
+            assert!(!all[..place].contains(one), "{place}");
+        }
+        assert_eq!(all[2], fingerprint("a", Some("b")));
+    }
+
+    #[test]
+    fn only_the_approved_content_is_approved() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = dir.path().to_owned();
+        let project = Project { root: state.clone(), id: "test".to_owned(), state };
+        assert!(!is_approved(&project, ""));
+        approve(&project, "first").unwrap();
+        assert!(is_approved(&project, "first") && !is_approved(&project, "firs"));
+        approve(&project, "second").unwrap();
+        assert!(!is_approved(&project, "first"));
+    }
+
+    #[test]
+    fn what_is_ours_roots_or_not_there_may_be_read() {
+        let own = tempfile::NamedTempFile::new().unwrap();
+        assert!(check_owner(own.path()).is_ok());
+        assert!(check_owner(Path::new("/etc/passwd")).is_ok());
+        assert!(check_owner(Path::new("/no/such/file")).is_ok());
+    }
+
+    #[test]
+    #[ignore = "needs root to give a file away"]
+    fn needs_root_what_belongs_to_somebody_else_is_refused() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::os::unix::fs::chown(file.path(), Some(65534), None).unwrap();
+        let error = check_owner(file.path()).unwrap_err();
+        assert_eq!(error.code, Code::Forbidden);
+        assert!(error.message.contains("uid 65534"), "{error}");
+    }
+}
