@@ -114,7 +114,7 @@ impl Manager {
             ));
         }
         let obey = tokio::spawn(signals.obey(handle.clone()));
-        let watch = tokio::spawn(end_with(self.project.root.clone(), handle.clone()));
+        let watch = tokio::spawn(end_with(self.project.clone(), handle.clone()));
         begun(&handle);
         // on a worker, beside the tasks it talks to: no thread has to be woken for it
         let worked = tokio::spawn(engine.run()).await;
@@ -135,8 +135,9 @@ impl Manager {
 }
 
 /// A project directory that is removed has its programs stopped.
-async fn end_with(root: std::path::PathBuf, handle: Handle) {
-    match root::removed(&root).await {
+async fn end_with(project: Project, handle: Handle) {
+    let root = &project.root;
+    match root::removed(root, &project.config()).await {
         Ok(()) => {
             let _ = writeln!(io::stderr(), "bpm: `{}` was removed: its programs are stopped", root.display());
             handle.shut_down();
