@@ -46,7 +46,7 @@ pub(super) fn run(args: &CheckArgs, cx: &Context) -> Result<ExitCode, Failure> {
                 cx.printer.note(faults.render(cx.printer.err_style().color).trim_end_matches('\n'));
                 let count = faults.count();
                 let noun = if count == 1 { "fault" } else { "faults" };
-                cx.printer.note(&format!("\n{count} {noun} in `{}`", files.shown()));
+                cx.printer.note(&format!("\n{count} {noun} in {}", safe_line(&faults.files())));
             }
             Ok(ExitCode::from(FAULTY))
         }

@@ -35,10 +35,6 @@ impl Files {
         let named = path.file_name().is_some_and(|name| name == CONFIG);
         Files { main: path.to_owned(), local: named.then(|| path.with_file_name(LOCAL_CONFIG)) }
     }
-
-    pub(super) fn shown(&self) -> String {
-        self.main.display().to_string()
-    }
 }
 
 /// Reads and parses.

@@ -89,6 +89,9 @@ pub(super) async fn print(
         Follow::open(project, Selection { what, processes: names, stream }, begin, reading.follow)?;
     let mut output = Output::new(&cx.printer, reading.raw, labelled);
     output.all(&mut follow)?;
+    if follow.found_nothing() && !cx.printer.json() {
+        cx.printer.note(&format!("no {} yet", what.noun()));
+    }
     let Some(wakeups) = follow.wakeups() else {
         output.end()?;
         return Ok(ExitCode::SUCCESS);

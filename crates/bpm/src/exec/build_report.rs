@@ -23,6 +23,7 @@ pub fn summary(dir: &Path, status: Status) -> String {
             let count = result.errors.max(1);
             let noun = if count == 1 { "error" } else { "errors" };
             match result.diagnostics.first() {
+                Some(only) if count == 1 => format!("1 error: {}", place_and_message(only)),
                 Some(first) => format!("{count} {noun}, first {}", place_and_message(first)),
                 None => format!("{count} {noun}"),
             }

@@ -61,7 +61,7 @@ pub enum DirenvError {
     },
     /// There is no direnv.
     #[error(
-        "`{}` needs `direnv`, which is not on `PATH` (`{path}`): install it (Debian: `apt-get install direnv`, macOS: `brew install direnv`), or remove the file",
+        "`{}` needs `direnv`, which is not on `PATH` (`{path}`): install it (Debian: `apt-get install direnv`), or remove the file",
         envrc.display()
     )]
     Missing {

@@ -123,6 +123,12 @@ impl Follow {
         next_pieces(&mut self.runs)
     }
 
+    /// There is no run of any process that was asked for.
+    #[must_use]
+    pub fn found_nothing(&self) -> bool {
+        self.seen.values().all(|number| *number == 0)
+    }
+
     /// What was lost of each run since this was last asked.
     pub fn take_lost(&mut self) -> Vec<(Arc<str>, u64, Lost)> {
         let runs = self.runs.iter_mut().map(|run| &mut run.source);

@@ -58,8 +58,12 @@ impl Kept {
 
     fn absent(&self, text: &str, process: &str, what: What) -> Error {
         if self.numbers.is_empty() {
-            return Error::new(Code::UnknownRun, format!("`{process}` has no {} yet", what.noun()))
-                .hint("`bpm status` shows what it is doing");
+            return Error::new(Code::UnknownRun, format!("`{process}` has no {} yet", what.noun())).hint(
+                match what {
+                    What::Runs => "`bpm status` shows what it is doing",
+                    What::Builds => "only type \"rust\" and processes with `build` are built",
+                },
+            );
         }
         Error::new(Code::UnknownRun, format!("{text}: {}", self.said(what)))
             .hint("-1 is the newest, -2 the one before, 0 the oldest kept")

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use bpm_api::{Code, Error, LogQuery};
+use bpm_core::fleet::signal_name;
 use bpm_logs::Now;
 use bpm_shim::exit_record::Outcome;
 use bpm_shim::launch::{Presence, presence};
@@ -218,7 +219,10 @@ fn standing(source: &Source, what: What) -> Option<String> {
         Presence::NeverStarted => None,
         Presence::Ended(record) => Some(match &record.outcome {
             Outcome::Exited(Status::Code(code)) => format!("exited with code {code}"),
-            Outcome::Exited(Status::Signal { signal, .. }) => format!("ended by signal {signal}"),
+            Outcome::Exited(Status::Signal { signal, .. }) => match signal_name(*signal) {
+                Some(name) => format!("ended by signal {name}"),
+                None => format!("ended by signal {signal}"),
+            },
             Outcome::SpawnFailed(_) => "could not be started".to_owned(),
         }),
     }

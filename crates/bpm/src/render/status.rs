@@ -124,7 +124,9 @@ fn remarks(process: &ProcessStatus) -> Vec<String> {
     if let Some(build) = &process.building {
         remarks.push(one_build(build));
     }
-    if let Some(failed) = process.last_build.as_ref().filter(|build| build.ok == Some(false)) {
+    // where that is the reason of all, it has been said
+    let failed = process.last_build.as_ref().filter(|build| build.ok == Some(false));
+    if let Some(failed) = failed.filter(|_| process.state != State::BuildFailed) {
         remarks.push(one_build(failed));
     }
     remarks
@@ -151,8 +153,8 @@ pub(super) fn exit(exit: &ExitStatus) -> String {
         (None, Some(signal)) => format!("was ended by signal {}", safe_line(signal)),
         (None, None) => "ended".to_owned(),
     };
-    let asked = if *asked { ", as asked" } else { "" };
-    format!("run {run} {how} {} ago{asked}", seconds(*ago_seconds))
+    let asked = if *asked { " as asked" } else { "" };
+    format!("run {run} {how}{asked}, {} ago", seconds(*ago_seconds))
 }
 
 /// Restarts and crashes in words.

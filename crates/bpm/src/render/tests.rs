@@ -259,5 +259,14 @@ fn a_configuration_that_was_applied() {
     - old
     ~ api (from the next start on)
     ");
-    assert_snapshot!(super::applied(&Applied::default()), @"the configuration is in force; nothing changed");
+    assert_snapshot!(super::applied(&Applied::default()), @"the configuration is in force; no process changed");
+}
+
+#[test]
+fn a_failed_build_is_told_once() {
+    let last_build = crashed().last_build;
+    let failed =
+        ProcessStatus { last_build, ..process("api", State::BuildFailed, "build 9 failed: 2 errors") };
+    let text = super::status(&status(Mode::Dev, vec![failed]), NARROW);
+    assert_eq!(text.matches("2 errors").count(), 1, "{text}");
 }

@@ -36,7 +36,7 @@ pub fn load(project: &Project) -> Result<Loaded, Error> {
     let config = parsed.map_err(|faults| {
         let count = faults.count();
         let what = if count == 1 { "1 fault".to_owned() } else { format!("{count} faults") };
-        Error::new(Code::InvalidConfig, format!("`{main_name}` has {what}"))
+        Error::new(Code::InvalidConfig, format!("{what} in {}", faults.files()))
             .detail(faults.render(false))
             .hint("mend it, then `bpm check`")
     })?;

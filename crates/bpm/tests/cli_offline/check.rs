@@ -88,6 +88,7 @@ fn a_fault_in_the_local_file_is_named_there() {
     std::fs::write(bench.root().join(".mcp-run.local"), "mcp_port = \"any\"\n").unwrap();
     let ran = bench.run(&["check"]).code(2);
     assert!(ran.err.contains(".mcp-run.local:1:12"), "{}", ran.err);
+    assert!(ran.err.ends_with("\n1 fault in `[DIR]/shop/.mcp-run.local`\n"), "{}", ran.err);
 }
 
 #[test]

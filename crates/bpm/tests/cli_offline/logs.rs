@@ -20,6 +20,16 @@ fn a_pipe_gets_the_programs_bytes_exactly() {
 }
 
 #[test]
+fn that_nothing_has_run_yet_is_said() {
+    let bench = Bench::with(&["api", "web"]);
+    assert_eq!(bench.run(&["logs"]).code(0).err, "no run yet\n");
+    bench.write_run("api", 1, &["one"]);
+    assert_eq!(bench.run(&["logs"]).code(0).err, "");
+    let no_build = bench.run(&["build-log", "api"]).code(4).err;
+    assert!(no_build.contains("only type \"rust\" and processes with `build` are built"), "{no_build}");
+}
+
+#[test]
 fn a_long_log_comes_whole() {
     let bench = Bench::with(&["api"]);
     let text: String = (0..100_000).map(|n| format!("line number {n}\n")).collect();

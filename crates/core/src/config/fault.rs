@@ -132,6 +132,14 @@ impl Faults {
         self.kept.iter()
     }
 
+    /// The files that have faults, as one would name them in a sentence: `a` and `b`.
+    #[must_use]
+    pub fn files(&self) -> String {
+        let mut files: Vec<String> = self.kept.iter().map(|fault| format!("`{}`", fault.path)).collect();
+        files.dedup();
+        files.join(" and ")
+    }
+
     /// For a terminal: each with its source line and a caret, at most
     /// [`render::MAX_SHOWN`] of them and then a count. Ends with a newline.
     #[must_use]
