@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use bpm_api::{Apply, Code, Error, GetStatus};
+use bpm_core::config::McpPort;
 use bpm_core::fleet::Boot;
 use clap::Args;
 use tokio::time::sleep;
@@ -67,7 +68,7 @@ pub(super) async fn run(args: UpArgs, cx: &Context) -> Result<ExitCode, Failure>
         // A manager that has just begun has no socket yet. One that was just killed may seem to be there: a child
         // that it was about to start holds copies of its locks and its socket until it executes.
         let (outcome, passing) = match lock::is_managed(&project) {
-            true => (join(&args, cx, &project, &loaded.fingerprint).await, Code::NoManager),
+            true => (join(&args, cx, &project, &loaded).await, Code::NoManager),
             false => (manage(&args, cx, &project, loaded).await, Code::AlreadyManaged),
         };
         match outcome {
@@ -118,29 +119,37 @@ impl UpArgs {
 }
 
 /// A manager runs already: it gets the configuration anew, then its logs are followed.
-async fn join(
-    args: &UpArgs,
-    cx: &Context,
-    project: &Project,
-    fingerprint: &str,
-) -> Result<ExitCode, Failure> {
+async fn join(args: &UpArgs, cx: &Context, project: &Project, loaded: &Loaded) -> Result<ExitCode, Failure> {
     let client = Client::connect(project).await?;
     if args.refuse_if_managed {
         return refuse(&client, project).await;
     }
-    approve(project, fingerprint)?;
+    approve(project, &loaded.fingerprint)?;
     let env = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     let apply = Apply { fresh: args.fresh, env: Some(env.collect()) };
     let applied = client.ask(apply, client::origin()).await?;
     if !cx.printer.json() {
         cx.printer.note(&render::applied(&applied));
+        let status = client.ask(GetStatus::default(), client::origin()).await?;
+        if !listens_as_configured(loaded.config.mcp_port, status.manager.mcp_url.as_deref()) {
+            cx.printer.note("`mcp_port` is another now: it counts from the next start of the manager on (`bpm down`, `bpm up`)");
+        }
     }
     let code = greet(cx, project, false).await?;
     if args.detach || cx.printer.json() {
         return Ok(code);
     }
     logs::print(cx, project, What::Runs, Vec::new(), &logs::Reading::from_now_on()).await
+}
+
+/// A manager keeps the port that it was started with.
+fn listens_as_configured(configured: Option<McpPort>, url: Option<&str>) -> bool {
+    match (configured, url) {
+        (None, None) | (Some(McpPort::Auto), Some(_)) => true,
+        (Some(McpPort::Fixed(port)), Some(url)) => url.ends_with(&format!(":{port}/mcp")),
+        (None, Some(_)) | (Some(_), None) => false,
+    }
 }
 
 /// Refuses if there is a manager behind the lock, which one that was asked proves.

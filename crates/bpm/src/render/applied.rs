@@ -15,7 +15,7 @@ pub fn applied(applied: &Applied) -> String {
         })
         .collect();
     match lines.is_empty() {
-        true => "the configuration is in force; nothing changed".to_owned(),
+        true => "the configuration is in force; no process changed".to_owned(),
         false => lines.join("\n"),
     }
 }

@@ -162,6 +162,15 @@ fn up_where_a_manager_runs_applies_the_configuration() {
 }
 
 #[test]
+fn a_port_that_must_wait_for_another_manager_is_said_to() {
+    let lab = Lab::up(&shell("a", "exec sleep 1000", ""));
+    let said = |lab: &Lab| text(&lab.bpm(&["up", "-d"]).stderr);
+    assert_eq!(said(&lab), "the configuration is in force; no process changed\n");
+    lab.configure(&("mcp_port = 'auto'\n".to_owned() + &shell("a", "exec sleep 1000", "")));
+    assert!(said(&lab).contains("\n`mcp_port` is another now: "), "{}", said(&lab));
+}
+
+#[test]
 fn a_broken_configuration_changes_nothing_that_runs() {
     let lab = Lab::up(&shell("a", "exec sleep 1000", ""));
     let before = lab.running("a").pid;
