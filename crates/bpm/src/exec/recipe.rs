@@ -54,3 +54,63 @@ impl Recipe {
         crate::store::write_atomically(&dir.join(FILE), &text)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::super::artefact::Identity;
+    use super::*;
+
+    /// A build's directory with an executable kept in it.
+    fn kept(dir: &Path) -> Recipe {
+        fs::create_dir_all(dir.join(COPY)).unwrap();
+        let copy = dir.join(COPY).join("app");
+        fs::write(&copy, "program").unwrap();
+        let artefact = Artefact {
+            executable: "/gone/app".into(),
+            identity: Identity::at(&copy).unwrap(),
+            kept: Some(copy),
+        };
+        let recipe = Recipe { artefact, cargo_env: CargoEnv::default() };
+        recipe.write(dir).unwrap();
+        recipe
+    }
+
+    fn dirs() -> (tempfile::TempDir, PathBuf, PathBuf) {
+        let dir = tempfile::tempdir().unwrap();
+        let (from, to) = (dir.path().join("from"), dir.path().join("to"));
+        fs::create_dir(&from).unwrap();
+        fs::create_dir(&to).unwrap();
+        (dir, from, to)
+    }
+
+    #[test]
+    fn what_was_taken_over_outlives_whom_it_was_taken_from() {
+        let (_dir, from, to) = dirs();
+        kept(&from);
+        let taken = Recipe::take(&from, &to).unwrap();
+        fs::remove_dir_all(&from).unwrap();
+        assert_eq!(taken.artefact.kept.as_deref(), Some(&*to.join(COPY).join("app")));
+        assert_eq!(fs::read_to_string(taken.artefact.kept.unwrap()).unwrap(), "program");
+        let third = to.join("third");
+        fs::create_dir(&third).unwrap();
+        assert!(Recipe::take(&to, &third).unwrap().artefact.kept.unwrap().starts_with(third));
+    }
+
+    #[test]
+    fn a_copy_that_is_gone_is_not_promised() {
+        let (_dir, from, to) = dirs();
+        fs::remove_file(kept(&from).artefact.kept.unwrap()).unwrap();
+        assert_eq!(Recipe::take(&from, &to).unwrap().artefact.kept, None);
+        assert_eq!(Recipe::read(&to).unwrap().artefact.kept, None);
+    }
+
+    #[test]
+    fn without_a_recipe_there_is_nothing_to_take() {
+        let (_dir, from, to) = dirs();
+        assert_eq!(Recipe::take(&from, &to).unwrap_err().kind(), io::ErrorKind::NotFound);
+        fs::write(from.join(FILE), "{").unwrap();
+        assert!(Recipe::take(&from, &to).is_err());
+    }
+}

@@ -51,8 +51,7 @@ impl Sampler {
         let taken = match age {
             Some(age) if age < LEAST_AGE && knows_all => last,
             Some(age) if age < STALE && knows_all => {
-                let sampler = Arc::clone(self);
-                tokio::spawn(async move { sampler.take(leaders).await });
+                self.refresh(leaders);
                 last
             }
             _ => self.take(leaders).await,
@@ -75,6 +74,14 @@ impl Sampler {
         self.last.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }
 
+    /// Takes new ones in the background, unless that is being done.
+    fn refresh(self: &Arc<Self>, leaders: Vec<u32>) {
+        if self.taking.try_lock().is_ok() {
+            let sampler = Arc::clone(self);
+            tokio::spawn(async move { sampler.take(leaders).await });
+        }
+    }
+
     /// One at a time: whoever comes while one is being taken gets that one.
     async fn take(&self, leaders: Vec<u32>) -> Option<Arc<Taken>> {
         let asked = Instant::now();
@@ -86,8 +93,11 @@ impl Sampler {
         {
             return before;
         }
-        let taken =
-            tokio::task::spawn_blocking(move || sample(&leaders, before.as_deref())).await.ok().map(Arc::new);
+        // who asks for one process must not make the next one who asks for all wait
+        let others = before.iter().flat_map(|before| before.trees.keys().copied());
+        let all: HashSet<u32> = leaders.into_iter().chain(others).collect();
+        let taken = tokio::task::spawn_blocking(move || sample(&all, before.as_deref()));
+        let taken = taken.await.ok().map(Arc::new);
         self.last.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone_from(&taken);
         taken
     }
@@ -101,7 +111,7 @@ struct Seen {
     started_ticks: u64,
 }
 
-fn sample(leaders: &[u32], before: Option<&Taken>) -> Taken {
+fn sample(leaders: &HashSet<u32>, before: Option<&Taken>) -> Taken {
     let at = Instant::now();
     let all = look_at_all();
     let mut children: HashMap<u32, Vec<u32>> = HashMap::new();
@@ -112,7 +122,7 @@ fn sample(leaders: &[u32], before: Option<&Taken>) -> Taken {
     let ticks_per_second = rustix::param::clock_ticks_per_second().max(1);
     let page_bytes = rustix::param::page_size() as u64;
     let mut taken = Taken { at, ticks: HashMap::new(), trees: HashMap::new() };
-    for leader in leaders {
+    for leader in leaders.iter().filter(|leader| all.contains_key(leader)) {
         let tree = tree_of(*leader, &all, &children);
         let ticks: u64 = tree.iter().filter_map(|pid| all.get(pid)).map(|seen| seen.ticks).sum();
         let pages: u64 = tree.iter().filter_map(|pid| all.get(pid)).map(|seen| seen.rss_pages).sum();
@@ -243,9 +253,81 @@ mod tests {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let me = std::process::id();
-        let taken = sample(&[me], None);
+        let taken = sample(&HashSet::from([me]), None);
         let tree = &taken.trees[&me];
         assert!(tree.memory_bytes > 0);
         assert!(tree.ports.contains(&port), "{:?}", tree.ports);
+    }
+
+    fn status(pids: &[u32]) -> Status {
+        let process = |pid: &u32| {
+            serde_json::json!({
+                "name": pid.to_string(), "kind": "command", "state": "running", "why": "up", "pid": pid,
+                "restarts": 0, "crashes": 0, "keeps_artefact": false,
+            })
+        };
+        serde_json::from_value(serde_json::json!({
+            "mode": "dev",
+            "manager": {
+                "pid": 1, "version": "", "uptime_seconds": 0.0, "containment": "", "closing": false,
+                "paths": { "project": "", "config": "", "state": "", "socket": "" },
+            },
+            "processes": pids.iter().map(process).collect::<Vec<_>>(),
+        }))
+        .unwrap()
+    }
+
+    /// Two programs that wait for their input to end.
+    fn two() -> [std::process::Child; 2] {
+        [(); 2]
+            .map(|()| std::process::Command::new("cat").stdin(std::process::Stdio::piped()).spawn().unwrap())
+    }
+
+    #[tokio::test]
+    async fn one_look_serves_who_asks_for_one_and_who_asks_for_all() {
+        let mut children = two();
+        let [one, other] = [children[0].id(), children[1].id()];
+        let sampler = Arc::<Sampler>::default();
+        sampler.fill(&mut status(&[one, other])).await;
+        let first = sampler.last().unwrap().at;
+        sampler.fill(&mut status(&[one])).await;
+        let mut both = status(&[one, other]);
+        sampler.fill(&mut both).await;
+        assert_eq!(sampler.last().unwrap().at, first, "within a second the same look serves all");
+        assert!(both.processes.iter().all(|process| process.sample.is_some()));
+        // a look for the sake of one takes the others along
+        sampler.take(vec![one]).await.unwrap();
+        assert!(sampler.last().unwrap().trees.contains_key(&other));
+        for child in &mut children {
+            drop(child.stdin.take());
+            child.wait().unwrap();
+        }
+        sampler.take(Vec::new()).await.unwrap();
+        assert!(sampler.last().unwrap().trees.is_empty(), "who has ended is forgotten");
+    }
+
+    #[test]
+    fn the_share_of_a_core_is_since_the_look_before() {
+        let then = Instant::now();
+        let before = Taken { at: then, ticks: HashMap::from([(7, 100)]), trees: HashMap::new() };
+        let now = then + Duration::from_secs(2);
+        assert_eq!(percent(7, 150, 100, now, Some(&before), None), 25.0);
+        assert_eq!(percent(7, 90, 100, now, Some(&before), None), 0.0, "another process has the number now");
+        assert_eq!(percent(8, 150, 100, now, Some(&before), None), 0.0);
+    }
+
+    #[test]
+    fn a_tree_is_all_that_its_shim_has() {
+        let seen = |parent| Seen { parent, ticks: 0, rss_pages: 0, started_ticks: 0 };
+        // shim 10: leader 11 with child 12, and 13, which the shim adopted, with child 14; 20 is another's
+        let all = HashMap::from([(10, 1), (11, 10), (12, 11), (13, 10), (14, 13), (20, 1)]);
+        let mut children: HashMap<u32, Vec<u32>> = HashMap::new();
+        for (pid, parent) in &all {
+            children.entry(*parent).or_default().push(*pid);
+        }
+        let all = all.into_iter().map(|(pid, parent)| (pid, seen(parent))).collect();
+        let mut tree = tree_of(11, &all, &children);
+        tree.sort_unstable();
+        assert_eq!(tree, [11, 12, 13, 14]);
     }
 }

@@ -216,3 +216,54 @@ fn take_artefact(world: &World, process: &Process, kept: Kept, dir: &Path) -> Re
         refusal::of_io(&format!("cannot take over the executable kept in `{}`", from.display()), &error)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(line: &CommandLine, args: &[&str]) -> Vec<String> {
+        let args: Vec<String> = args.iter().map(ToString::to_string).collect();
+        let (program, argv0, args) = of_line(line, &args);
+        assert_eq!(argv0, None);
+        std::iter::once(program).chain(args).map(|word| word.into_string().unwrap()).collect()
+    }
+
+    #[test]
+    fn an_argv_gets_its_arguments_at_its_end() {
+        let argv = CommandLine::Argv(vec!["serve".to_owned(), "-v".to_owned()]);
+        assert_eq!(words(&argv, &[]), ["serve", "-v"]);
+        assert_eq!(words(&argv, &["a b", "$HOME"]), ["serve", "-v", "a b", "$HOME"]);
+    }
+
+    #[test]
+    fn a_shell_line_gets_its_arguments_as_words_that_no_shell_reads_again() {
+        let line = CommandLine::Shell("printf '%s|'".to_owned());
+        assert_eq!(words(&line, &[]), ["sh", "-c", "printf '%s|'"]);
+        let with = words(&line, &["a b", "$HOME", "'"]);
+        assert_eq!(with, ["sh", "-c", "printf '%s|' \"$@\"", "sh", "a b", "$HOME", "'"]);
+        let output = std::process::Command::new(&with[0]).args(&with[1..]).output().unwrap();
+        assert_eq!(String::from_utf8(output.stdout).unwrap(), "a b|$HOME|'|");
+    }
+
+    #[tokio::test]
+    async fn a_question_is_no_order_to_end() {
+        let (commands, mut received) = mpsc::unbounded_channel();
+        let (answer, nobody) = tokio::sync::oneshot::channel();
+        commands.send(Command::Survivors(answer)).unwrap();
+        let asked = tokio::time::timeout(std::time::Duration::from_millis(20), told_to_end(&mut received));
+        assert!(asked.await.is_err());
+        assert!(nobody.await.is_err(), "who asks is not kept waiting");
+        commands.send(Command::Signal(15)).unwrap();
+        told_to_end(&mut received).await;
+        drop(commands);
+        told_to_end(&mut received).await;
+    }
+
+    #[test]
+    fn a_number_is_free_only_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let run = dir.path().join("processes/web/runs/1");
+        make_dir(&run).unwrap();
+        assert_eq!(make_dir(&run).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+    }
+}
