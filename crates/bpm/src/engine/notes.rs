@@ -95,7 +95,7 @@ pub(crate) fn in_words(change: &Change) -> String {
         Change::Adopted { run, pid: watch::ENDED } => format!("run {run} ended while no manager ran"),
         Change::Adopted { run, pid } => format!("run {run} adopted, pid {pid}"),
         Change::Stopping { run, .. } => format!("run {run} is being stopped"),
-        Change::Killing { run } => format!("run {run} did not end in time: KILL"),
+        Change::Killing { run } => format!("run {run} still lives: it gets KILL"),
         Change::Stuck { run } => format!("run {run} outlived KILL"),
         Change::Ended { run, ending, asked: true } => format!("run {run} ended: {ending}"),
         Change::Ended { run, ending, asked: false } => format!("run {run} ended by itself: {ending}"),

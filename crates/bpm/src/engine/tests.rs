@@ -248,7 +248,7 @@ fn every_change_has_its_words() {
         (Change::Adopted { run: 2, pid: 7 }, "run 2 adopted, pid 7"),
         (Change::Adopted { run: 2, pid: 0 }, "run 2 ended while no manager ran"),
         (Change::Stopping { run: 2, reason: StopReason::Swap }, "run 2 is being stopped"),
-        (Change::Killing { run: 2 }, "run 2 did not end in time: KILL"),
+        (Change::Killing { run: 2 }, "run 2 still lives: it gets KILL"),
         (Change::Stuck { run: 2 }, "run 2 outlived KILL"),
         (Change::Ended { run: 2, ending: Ending::Code(0), asked: true }, "run 2 ended: exit code 0"),
         (
