@@ -73,11 +73,16 @@ impl<C: Control> Mcp<C> {
                 _ => self.sessions.used(session),
             }
         }
-        let response = self.service.handle(Request::from_parts(parts, Full::new(body.clone()))).await;
+        let ends = parts.method == Method::DELETE;
+        let mut response = self.service.handle(Request::from_parts(parts, Full::new(body.clone()))).await;
         if session.is_none()
             && let Some(begun) = session_of(response.headers())
         {
             self.sessions.begun(&begun).await;
+        }
+        // Clients take the SDK's 202 for a failure to end the session.
+        if ends && response.status() == StatusCode::ACCEPTED {
+            *response.status_mut() = StatusCode::NO_CONTENT;
         }
         if is_json_post && response.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE {
             return unreadable(&body);
