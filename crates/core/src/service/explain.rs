@@ -177,14 +177,45 @@ pub(super) fn rest_in_words(rest: &Rest) -> String {
     }
 }
 
-/// `90 s`, `4.5 s`, `12 min`, `3 h 20 min`.
+/// `90 s`, `4.5 s`, `4 min 56 s`, `12 min`, `3 h 20 min`.
 pub(crate) fn in_words(duration: Duration) -> String {
     let seconds = duration.as_secs();
     match seconds {
         0..10 => format!("{:.1} s", duration.as_secs_f64()),
         10..120 => format!("{seconds} s"),
+        120..600 if !seconds.is_multiple_of(60) => format!("{} min {} s", seconds / 60, seconds % 60),
         120..7200 => format!("{} min", seconds / 60),
         7200..172_800 => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
         _ => format!("{} days", seconds / 86_400),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::in_words;
+
+    #[test]
+    fn a_wait_is_not_told_a_minute_short() {
+        let told = [0, 9, 10, 119, 120, 299, 300, 599, 600, 659, 7_199, 7_200, 90_061, 172_800]
+            .map(|seconds| in_words(Duration::from_secs(seconds)));
+        let expected = [
+            "0.0 s",
+            "9.0 s",
+            "10 s",
+            "119 s",
+            "2 min",
+            "4 min 59 s",
+            "5 min",
+            "9 min 59 s",
+            "10 min",
+            "10 min",
+            "119 min",
+            "2 h 0 min",
+            "25 h 1 min",
+            "2 days",
+        ];
+        assert_eq!(told, expected);
     }
 }
