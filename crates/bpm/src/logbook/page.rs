@@ -95,6 +95,8 @@ fn keep(question: &Question<'_>) -> Keep {
     match (query.tail, query.head, question.shape.usual_tail) {
         (Some(tail), _, _) => Keep::Last(lines(tail)),
         (None, Some(head), _) => Keep::First(Some(lines(head))),
+        // who says how much he wants gets that much
+        (None, None, Some(_)) if plain && query.max_bytes.is_some() => Keep::Last(lines(u32::MAX)),
         (None, None, Some(usual)) if plain => Keep::Last(lines(usual)),
         (None, None, _) => Keep::First(None),
     }

@@ -72,6 +72,10 @@ fn a_plain_question_means_the_last_lines() {
     assert_eq!(page.lines[0].number, 151);
     assert_eq!((page.omitted_before, page.omitted_after), (150, 0));
     assert_eq!(page.cursor, "api:1:200");
+    let more = bench.page(LogQuery { max_bytes: Some(2_000), ..of("api") });
+    assert!(more.lines.len() > 100, "{}", more.lines.len());
+    assert_eq!(more.lines.last().unwrap().text, "line 199");
+    assert_eq!(more.omitted_before + more.lines.len() as u64, 200);
 }
 
 #[test]
