@@ -84,7 +84,7 @@ async fn a_failure_is_a_result_with_code_fact_and_next_step() {
     assert_eq!(broken["isError"], true);
     assert_eq!(
         broken["content"][0]["text"],
-        "build_failed: `broken` does not build: 1 error\nnext: fix it and call `restart` again\n\nerror[E0308]: mismatched types"
+        "build_failed: `broken` does not build: 1 error\nnext: `search_build_log broken` shows all of it\n\nerror[E0308]: mismatched types"
     );
     assert_eq!(broken["structuredContent"]["code"], "build_failed");
     let unknown = client.call("start", json!({"process": "nope"})).await;
@@ -161,6 +161,7 @@ async fn what_is_not_declared_is_not_answered() {
         "completion/complete",
         "logging/setLevel",
         "ping",
+        "initialize",
         "subscriptions/listen",
         "tasks/get",
         "no/such/method",
@@ -171,6 +172,7 @@ async fn what_is_not_declared_is_not_answered() {
         });
         let answer = client.modern(method, params).await;
         assert_eq!(answer.json()["error"]["code"], -32601, "{method}: {}", answer.text);
+        assert_eq!(answer.status, StatusCode::NOT_FOUND, "{method}: {}", answer.text);
     }
 }
 

@@ -68,7 +68,7 @@ impl Pretended {
     async fn restart(&self, process: Option<&str>) -> Result<Reply, Error> {
         match process {
             Some("broken") => Err(Error::new(Code::BuildFailed, "`broken` does not build: 1 error")
-                .hint("fix it and call `restart` again")
+                .hint("`bpm build-log broken` shows all of it")
                 .detail("error[E0308]: mismatched types")),
             Some("late") => Err(Error::new(Code::TimedOut, "`late` is still building")),
             Some("slow") => {

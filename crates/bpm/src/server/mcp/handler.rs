@@ -123,10 +123,16 @@ impl<C: Control> ServerHandler for Handler<C> {
     async fn on_custom_request(
         &self,
         request: CustomRequest,
-        _context: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<CustomResult, ErrorData> {
         let method = clip(&request.method);
-        if matches!(request.method.as_str(), "initialize" | "tools/call" | "tools/list" | "server/discover") {
+        let known = match request.method.as_str() {
+            "tools/call" | "tools/list" | "server/discover" => true,
+            // gone from the revisions that say their version with each request
+            "initialize" => context.meta.protocol_version().is_none(),
+            _ => false,
+        };
+        if known {
             return Err(ErrorData::invalid_params(
                 format!("the parameters of `{method}` are malformed"),
                 None,
@@ -139,7 +145,7 @@ impl<C: Control> ServerHandler for Handler<C> {
 }
 
 fn result_of(outcome: Result<Reply, Error>) -> CallToolResult {
-    match outcome {
+    match text::for_a_model(outcome) {
         Ok(reply) => {
             let mut result = CallToolResult::success(vec![ContentBlock::text(text::reply(&reply))]);
             result.structured_content = text::structured(reply);

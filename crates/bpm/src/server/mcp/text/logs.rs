@@ -33,7 +33,10 @@ fn heading(page: &LogPage) -> String {
         matches => text.push_str(&format!("{} found", count(matches, "line"))),
     }
     if let (Some(first), Some(last)) = (page.lines.first(), page.lines.last()) {
-        let _ = write!(text, ", {} to {}", first.time, last.time);
+        let _ = write!(text, ", {}", first.time);
+        if last.time != first.time {
+            let _ = write!(text, " to {}", last.time);
+        }
     }
     if page.omitted_before > 0 || page.omitted_after > 0 {
         let parts: Vec<String> = [(page.omitted_before, "before"), (page.omitted_after, "after")]

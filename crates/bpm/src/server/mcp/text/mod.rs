@@ -2,6 +2,7 @@
 
 mod logs;
 mod status;
+mod steps;
 mod units;
 
 use bpm_api::{Applied, Began, Error, Reply, WhyAnswer};
@@ -9,6 +10,17 @@ use serde_json::{Value, json};
 
 /// Most of an error's detail that is shown. Clients cut an error's text themselves not far above it.
 const DETAIL_BYTES: usize = 8 * 1024;
+
+/// Next steps name tools instead of commands from here on, in both forms of the answer.
+pub(super) fn for_a_model(mut outcome: Result<Reply, Error>) -> Result<Reply, Error> {
+    match &mut outcome {
+        Ok(Reply::Status(status)) => steps::in_status(status),
+        Ok(Reply::Why(answer)) => steps::in_process(&mut answer.status),
+        Ok(Reply::Began(_) | Reply::Done(_) | Reply::LogPage(_) | Reply::Applied(_)) => {}
+        Err(error) => steps::in_error(error),
+    }
+    outcome
+}
 
 pub(super) fn reply(reply: &Reply) -> String {
     match reply {
@@ -66,7 +78,7 @@ fn began(run: &Began) -> String {
     if *already {
         return format!("`{process}` runs already: run {number} ({recipe}), pid {pid}");
     }
-    let mut text = format!("`{process}` is up: run {number} ({recipe}), pid {pid}");
+    let mut text = format!("`{process}` has started: run {number} ({recipe}), pid {pid}");
     if let Some(build) = build {
         text.push_str(&format!(", build {build}"));
     }
