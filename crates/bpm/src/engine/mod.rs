@@ -24,7 +24,7 @@ use bpm_api::{Error, Origin, Status};
 use bpm_core::config::Config;
 use bpm_core::fleet::{Action, Boot, Event, Fleet, Note, Outcome, Request, Snapshot};
 use bpm_core::ids::{OpId, RunId};
-use bpm_core::service::{Phase, Run};
+use bpm_core::service::{Artefact, Phase, Run, Service};
 use bpm_core::time::Time;
 use bpm_shim::protocol::Survivor;
 use tokio::sync::{mpsc, oneshot};
@@ -155,6 +155,10 @@ impl Engine {
             }
             self.turn(&mut batch);
         }
+        // who asked in the last moment is answered like everybody else
+        self.inbox.close();
+        batch.extend(std::iter::from_fn(|| self.inbox.try_recv().ok()));
+        self.turn(&mut batch);
     }
 
     /// One turn: all that came in is decided, then written down, then performed.
@@ -248,7 +252,8 @@ impl Engine {
             _ => None,
         };
         self.notes.tell(note, by);
-        self.performer.noticed(note);
+        let service = note.process.as_deref().and_then(|process| self.fleet.service(process));
+        self.performer.noticed(note, &service.map_or_else(Vec::new, needed));
     }
 
     fn save(&mut self) {
@@ -309,6 +314,13 @@ impl Engine {
             self.carry_out(actions);
         }
     }
+}
+
+/// Where executables are kept that a run of the process may yet be started from.
+fn needed(service: &Service) -> Vec<Artefact> {
+    let runs = service.live().into_iter().chain(service.retiring());
+    let last = service.last_live().and_then(|last| last.artefact);
+    runs.filter_map(|run| run.artefact).chain(last).collect()
 }
 
 /// How long what a message changes may wait to be written down, if nothing is performed for it.

@@ -64,15 +64,15 @@ impl Performer {
         survivors
     }
 
-    /// Lets go of what is over.
-    pub(super) fn noticed(&mut self, note: &Note) {
+    /// Lets go of what is over. `needed`: executables that the noted process may yet be started from.
+    pub(super) fn noticed(&mut self, note: &Note, needed: &[Artefact]) {
         self.runs.retain(|_, commands| !commands.is_closed());
         self.builds.retain(|_, commands| !commands.is_closed());
         if let (Some(process), Change::Started { .. } | Change::BuildStarted { .. }) =
             (&note.process, &note.change)
             && let Some(process) = self.config.process(process)
         {
-            retention::prune_later(&self.world.project, process);
+            retention::prune_later(&self.world.project, process, needed);
         }
     }
 
