@@ -52,7 +52,10 @@ pub(super) fn manager_of(stream: &UnixStream) -> Result<Option<(u32, OwnedFd)>, 
 /// Why there is no connection, for the user.
 pub(super) fn no_way_in(root: &Path, error: &io::Error) -> Error {
     match error.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused | io::ErrorKind::NotADirectory => {
+        io::ErrorKind::NotFound
+        | io::ErrorKind::ConnectionRefused
+        | io::ErrorKind::ConnectionReset // it ended before it took the connection
+        | io::ErrorKind::NotADirectory => {
             Error::new(Code::NoManager, format!("no manager runs for `{}`", root.display()))
                 .hint("`bpm up` or `bpm up -d` starts one")
         }

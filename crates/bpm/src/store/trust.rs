@@ -29,7 +29,11 @@ pub fn approve(project: &Project, fingerprint: &str) -> io::Result<()> {
     if is_approved(project, fingerprint) {
         return Ok(());
     }
-    super::write_atomically(&project.state.join("allowed"), fingerprint.as_bytes())
+    match super::write_atomically(&project.state.join("allowed"), fingerprint.as_bytes()) {
+        // another `up` at the same time has put the same in place
+        Err(_) if is_approved(project, fingerprint) => Ok(()),
+        written => written,
+    }
 }
 
 pub fn is_approved(project: &Project, fingerprint: &str) -> bool {

@@ -206,3 +206,19 @@ fn a_missing_program_parks_at_once_and_says_which() {
     assert!(parked.why.contains("no-such-program-here"), "{}", parked.why);
     assert_eq!(parked.restart_in_seconds, None);
 }
+
+#[test]
+fn many_that_bring_it_up_or_down_at_once_all_succeed() {
+    let lab = Lab::new(&shell("app", "echo $$ >> pids; exec sleep 1000", ""));
+    let codes = |args: &[&str]| {
+        let begin = |_| lab.command().args(args).spawn().unwrap();
+        let children: Vec<_> = (0..6).map(begin).collect();
+        children.into_iter().map(|mut child| child.wait().unwrap().code()).collect::<Vec<_>>()
+    };
+    assert_eq!(codes(&["up", "-d"]), [Some(0); 6]);
+    lab.running("app");
+    assert_eq!(lab.pids("pids", 1).len(), 1);
+    // 3: the manager had gone before it was asked
+    let downs = codes(&["down"]);
+    assert!(downs.contains(&Some(0)) && downs.iter().all(|code| matches!(code, Some(0 | 3))), "{downs:?}");
+}
