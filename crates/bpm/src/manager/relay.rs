@@ -2,22 +2,26 @@
 //! `[build] `. Reads the logs from disk on a thread of its own, so a terminal that blocks delays nothing
 //! but this; goes on where the manager before stopped.
 
+mod terminal;
+
 use std::collections::HashMap;
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::Duration;
 
 use bpm_core::fleet::{Change, Note};
-use bpm_logs::{Follower, Piece, Stream};
+use bpm_logs::Follower;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::inotify;
 use rustix::pipe::{self, PipeFlags};
 use tokio::sync::oneshot;
+
+use terminal::Terminal;
 
 use crate::engine::Feed;
 use crate::store::paths::Project;
@@ -147,14 +151,19 @@ struct Relay {
     followed: HashMap<i32, Followed>,
     /// Announced, but their directories are not there yet.
     awaited: Vec<(PathBuf, Printer)>,
-    /// Whose line is unfinished on the terminal.
-    unfinished: Option<(i32, Stream)>,
+    terminal: Terminal<io::Stdout, io::Stderr>,
 }
 
 impl Relay {
     fn new(wake: OwnedFd) -> io::Result<Relay> {
         let events = inotify::init(inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK)?;
-        Ok(Relay { events, wake, followed: HashMap::new(), awaited: Vec::new(), unfinished: None })
+        Ok(Relay {
+            events,
+            wake,
+            followed: HashMap::new(),
+            awaited: Vec::new(),
+            terminal: Terminal::new(io::stdout(), io::stderr()),
+        })
     }
 
     fn run(mut self, orders: &mpsc::Receiver<Order>) {
@@ -177,7 +186,13 @@ impl Relay {
     fn obey(&mut self, order: Order) -> io::Result<()> {
         match order {
             Order::Follow { dir, what } => {
-                self.followed.retain(|_, followed| !followed.finished || followed.what != what);
+                let over = |followed: &Followed| followed.finished && followed.what == what;
+                if self.followed.values().any(over) {
+                    self.pass_on()?; // its last lines, which may have come with its end
+                    for (watch, _) in self.followed.extract_if(|_, followed| over(followed)) {
+                        let _ = inotify::remove_watch(&self.events, watch);
+                    }
+                }
                 self.follow(dir, what);
             }
             Order::Finish { dir } => {
@@ -190,9 +205,7 @@ impl Relay {
             Order::Say(line) => {
                 // it is about what they have printed
                 self.pass_on()?;
-                let mut out = io::stderr().lock();
-                self.finish_line(&mut out)?;
-                writeln!(out, "{line}")?;
+                self.terminal.say(&line)?;
             }
         }
         Ok(())
@@ -242,11 +255,10 @@ impl Relay {
             // what cannot be read now may be readable at the next event
             let Ok(chunk) = followed.follower.poll(PIECE_BYTES) else { return Ok(()) };
             if let Some(skipped) = chunk.skipped {
-                let lost = format!("{prefix}({} lines are no longer kept)\n", skipped.lines);
-                io::stderr().lock().write_all(lost.as_bytes())?;
+                self.terminal.say(&format!("{prefix}({} lines are no longer kept)", skipped.lines))?;
             }
             for piece in &chunk.pieces {
-                print_piece(&mut self.unfinished, watch, &prefix, piece)?;
+                self.terminal.print(watch, &prefix, piece.stream, &piece.bytes)?;
             }
             if !chunk.pieces.is_empty() {
                 let _ = note_position(&followed.dir, followed.follower.offset());
@@ -256,54 +268,13 @@ impl Relay {
             }
         }
     }
-
-    fn finish_line(&mut self, out: &mut impl Write) -> io::Result<()> {
-        if self.unfinished.take().is_some() {
-            out.write_all(b"\n")?;
-        }
-        Ok(())
-    }
 }
 
-/// Prints bytes of one stream, with the prefix at the start of each line.
-fn print_piece(
-    unfinished: &mut Option<(i32, Stream)>,
-    watch: i32,
-    prefix: &str,
-    piece: &Piece,
-) -> io::Result<()> {
-    let mut text = Vec::with_capacity(piece.bytes.len() + piece.bytes.len() / 8);
-    let mut at_start = match unfinished {
-        Some(of) if *of == (watch, piece.stream) => false,
-        Some(_) => {
-            text.push(b'\n');
-            true
-        }
-        None => true,
-    };
-    for line in piece.bytes.split_inclusive(|byte| *byte == b'\n') {
-        if at_start {
-            text.extend_from_slice(prefix.as_bytes());
-        }
-        text.extend_from_slice(line);
-        at_start = line.ends_with(b"\n");
-    }
-    *unfinished = (!at_start).then_some((watch, piece.stream));
-    match piece.stream {
-        Stream::Stdout => write_all(io::stdout().lock(), &text),
-        Stream::Stderr => write_all(io::stderr().lock(), &text),
-    }
-}
-
-fn write_all(mut out: impl Write, text: &[u8]) -> io::Result<()> {
-    out.write_all(text)?;
-    out.flush()
-}
-
+/// Written over in one piece and never cut, so that a manager killed here leaves the old number or the new one.
 fn note_position(dir: &Path, offset: u64) -> io::Result<()> {
     let mut file = fs::OpenOptions::new();
-    file.write(true).create(true).truncate(true).mode(0o600);
-    file.open(dir.join(POSITION))?.write_all(offset.to_string().as_bytes())
+    let file = file.write(true).create(true).truncate(false).mode(0o600).open(dir.join(POSITION))?;
+    file.write_all_at(format!("{offset:020}\n").as_bytes(), 0)
 }
 
 /// Where the manager before stopped, in bytes of the run's output.
@@ -321,4 +292,26 @@ fn drain(fd: &OwnedFd) {
 #[must_use]
 pub(super) fn fits_into_a_socket_address(path: &Path) -> bool {
     path.as_os_str().as_bytes().len() <= 107
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_position_is_read_as_it_was_written_last() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(position(dir.path()), 0);
+        for offset in [12_345_678, 7, u64::MAX, 0] {
+            note_position(dir.path(), offset).unwrap();
+            assert_eq!(position(dir.path()), offset);
+        }
+    }
+
+    #[test]
+    fn a_build_is_named_where_there_are_others() {
+        let build = Printer::Build("api".to_owned());
+        assert_eq!((build.prefix(1).as_str(), build.prefix(2).as_str()), ("[build] ", "[build api] "));
+        assert_eq!(Printer::Run("api".to_owned()).prefix(2), "[api] ");
+    }
 }
