@@ -142,7 +142,7 @@ impl Handle {
         let why = found.map_or_else(String::new, |process| format!(": {}", process.why));
         let waited = wait.as_secs_f64();
         Error::new(Code::TimedOut, format!("{what} is not done after {waited} s and goes on{why}"))
-            .hint("`get_status` or `bpm status` tells when it is; nothing was cancelled")
+            .hint("`bpm status` tells when it is; nothing was cancelled")
     }
 
     /// A failed build's reply carries what the compiler said.

@@ -193,9 +193,14 @@ pub(super) fn reply(process: &str, outcome: Outcome) -> Result<api::Reply, api::
         Outcome::Down { was_running: true } => {
             done(format!("`{process}` is stopped; nothing of its tree is left"))
         }
-        Outcome::Down { was_running: false } => done(format!("`{process}` was not running")),
+        Outcome::Down { was_running: false } => {
+            done(format!("`{process}` was not running; it stays stopped until it is started"))
+        }
         Outcome::BuildFailed { build, failure, still_up } => {
-            let goes_on = still_up.map_or_else(String::new, |run| format!("; run {run} goes on"));
+            let goes_on = match still_up {
+                Some(run) => format!("; run {run} goes on"),
+                None => "; nothing of it runs".to_owned(),
+            };
             Err(Error::new(
                 Code::BuildFailed,
                 format!("build {build} of `{process}` failed: {failure}{goes_on}"),

@@ -7,6 +7,7 @@
 mod lab;
 
 mod crash;
+mod python_client;
 mod restart;
 mod rust_project;
 mod survival;
