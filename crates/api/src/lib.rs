@@ -12,8 +12,8 @@ mod status;
 pub use error::{Code, Error};
 pub use logs::{LogLine, LogPage, LogQuery, Stream};
 pub use ops::{
-    Applied, Apply, Began, Diagnostic, Done, GetStatus, Op, Origin, Reply, Request, Restart, SearchBuildLog,
-    SearchLogs, Shutdown, Start, Stop, Why, WhyAnswer,
+    Applied, Apply, Began, Diagnostic, Done, GetStatus, Op, Origin, OsText, Reply, Request, Restart,
+    SearchBuildLog, SearchLogs, Shutdown, Start, Stop, Why, WhyAnswer,
 };
 pub use status::{
     Alarm, BuildStatus, EventLine, ExitStatus, ManagerStatus, Mode, Paths, ProcessKind, ProcessStatus,

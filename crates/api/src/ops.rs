@@ -1,6 +1,8 @@
 //! The operations: one request type each, with its answer.
 
+use std::ffi::OsString;
 use std::fmt;
+use std::os::unix::ffi::OsStringExt;
 
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
@@ -84,6 +86,36 @@ pub struct Why {
     pub process: String,
 }
 
+/// A name or a value of an environment: text, or its bytes where it is none.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum OsText {
+    Text(String),
+    Bytes(Vec<u8>),
+}
+
+impl From<OsString> for OsText {
+    fn from(text: OsString) -> OsText {
+        text.into_string().map_or_else(|raw| OsText::Bytes(raw.into_vec()), OsText::Text)
+    }
+}
+
+impl From<OsText> for OsString {
+    fn from(text: OsText) -> OsString {
+        match text {
+            OsText::Text(text) => text.into(),
+            OsText::Bytes(bytes) => OsString::from_vec(bytes),
+        }
+    }
+}
+
+/// What it says may be a secret.
+impl fmt::Debug for OsText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("…")
+    }
+}
+
 /// Read the configuration again and put it into force. `Debug` does not show the environment's values.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -94,7 +126,7 @@ pub struct Apply {
     /// The environment that programs started from now on get; the manager's own when left out.
     /// Values never appear in logs.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub env: Option<Vec<(String, String)>>,
+    pub env: Option<Vec<(OsText, OsText)>>,
 }
 
 impl fmt::Debug for Apply {
@@ -249,12 +281,25 @@ impl Request {
 
 #[cfg(test)]
 mod tests {
-    use super::{Apply, Request};
+    use std::ffi::OsString;
+    use std::os::unix::ffi::OsStringExt;
+
+    use super::{Apply, OsText, Request};
 
     #[test]
     fn debug_never_shows_the_environment() {
-        let env = Some(vec![("TOKEN".to_owned(), "s3cret".to_owned())]);
+        let env = Some(vec![(OsText::Text("TOKEN".to_owned()), OsText::Text("s3cret".to_owned()))]);
         let shown = format!("{:?}", Request::Apply(Apply { fresh: false, env }));
         assert!(!shown.contains("s3cret") && shown.contains('1'), "{shown}");
+    }
+
+    #[test]
+    fn an_environment_travels_byte_by_byte() {
+        for bytes in [b"plain".to_vec(), "é".into(), vec![b'/', 0xff, 0xfe], Vec::new()] {
+            let raw = OsString::from_vec(bytes);
+            let sent = serde_json::to_string(&OsText::from(raw.clone())).unwrap();
+            let received: OsText = serde_json::from_str(&sent).unwrap();
+            assert_eq!(OsString::from(received), raw, "{sent}");
+        }
     }
 }

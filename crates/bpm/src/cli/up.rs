@@ -125,8 +125,7 @@ async fn join(args: &UpArgs, cx: &Context, project: &Project, loaded: &Loaded) -
         return refuse(&client, project).await;
     }
     approve(project, &loaded.fingerprint)?;
-    let env = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let env = std::env::vars_os().map(|(name, value)| (name.into(), value.into()));
     let apply = Apply { fresh: args.fresh, env: Some(env.collect()) };
     let applied = client.ask(apply, client::origin()).await?;
     if !cx.printer.json() {

@@ -216,7 +216,7 @@ impl Handle {
         let loaded = tokio::task::spawn_blocking(move || crate::store::config::load(&project)).await;
         let loaded = loaded.map_err(|error| Error::new(Code::Internal, error.to_string()))??;
         if let Some(env) = op.env {
-            self.world.set_environment(env);
+            self.world.set_environment(env.into_iter().map(|(name, value)| (name.into(), value.into())));
         }
         let what = Request::Apply { config: Arc::new(loaded.config) };
         let applied = self.carry_out("", what, origin.clone(), None).await?;

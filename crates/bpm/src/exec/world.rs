@@ -1,5 +1,6 @@
 //! The surroundings that runs and builds are started in. Decides nothing and knows no run.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -41,16 +42,34 @@ impl World {
         Arc::clone(&self.environment.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    pub fn set_environment(&self, entries: Vec<(String, String)>) {
-        let mut env = Env::new();
-        for (name, value) in entries {
-            env.set(name, value);
-        }
+    /// Replaces what programs inherit, without what is private to whoever sent it.
+    pub fn set_environment(&self, variables: impl IntoIterator<Item = (OsString, OsString)>) {
+        let env: Env = variables.into_iter().collect();
         *self.environment.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(env.inheritable());
     }
 
     /// Everything has ended: what is empty of the project's cgroups goes.
     pub fn tidy_up(&self) {
         self.cgroup_base.iter().for_each(|base| cgroups::remove_empty(base));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::ffi::OsStringExt;
+
+    use super::*;
+
+    #[test]
+    fn programs_inherit_any_bytes_and_nothing_private() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = dir.path().to_owned();
+        let world = World::new(Project { root: state.clone(), id: "world-test".into(), state }, None, None);
+        let raw = OsString::from_vec(vec![b'/', 0xff]);
+        let variables = [("WHERE", raw.clone()), ("NOTIFY_SOCKET", "/s".into()), ("=", "x".into())];
+        world.set_environment(variables.map(|(name, value)| (name.into(), value)));
+        let env = world.environment();
+        assert_eq!(env.iter().collect::<Vec<_>>(), [("WHERE".as_ref(), raw.as_os_str())]);
+        world.tidy_up();
     }
 }
