@@ -6,6 +6,7 @@
 
 mod lab;
 
+mod browser;
 mod crash;
 mod python_client;
 mod restart;
