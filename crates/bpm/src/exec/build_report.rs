@@ -119,3 +119,71 @@ pub fn waits_for(dir: &Path) -> Option<String> {
         None => format!("cargo waits for the lock on the {what}"),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn found(number: u64) -> serde_json::Value {
+        serde_json::json!({
+            "file": "src/db.rs", "line": number, "column": 1, "code": "E0308", "message": "mismatched types",
+            "rendered": format!("error[E0308]: mismatched types, number {number}\n"),
+        })
+    }
+
+    /// A build's directory with this result of the cargo helper.
+    fn result(diagnostics: &[serde_json::Value], errors: u64, warnings: u64) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        let result = serde_json::json!({
+            "success": false, "artefact": null, "warning": null, "package": null, "bin": null,
+            "manifest_dir": null, "cargo_env": { "set": {}, "default": {}, "library_path": [] },
+            "diagnostics": diagnostics, "errors": errors, "warnings": warnings, "wall_ms": 5,
+        });
+        fs::write(dir.path().join(super::super::cargo_helper::RESULT_FILE), result.to_string()).unwrap();
+        assert!(BuildResult::load(dir.path()).unwrap().is_some());
+        dir
+    }
+
+    #[test]
+    fn a_summary_counts_and_names_the_first() {
+        let failed = Status::Code(101);
+        assert_eq!(
+            summary(result(&[found(41), found(7)], 2, 0).path(), failed),
+            "2 errors, first src/db.rs:41: [E0308] mismatched types"
+        );
+        assert_eq!(summary(result(&[], 1, 0).path(), failed), "1 error");
+        assert_eq!(summary(result(&[], 0, 0).path(), failed), "exit code 101");
+        let nothing = tempfile::tempdir().unwrap();
+        let killed = Status::Signal { signal: 9, core: false };
+        assert_eq!(summary(nothing.path(), killed), "ended by signal KILL");
+    }
+
+    #[test]
+    fn the_text_shows_the_first_errors_and_counts_the_rest() {
+        let many: Vec<_> = (1..=5).map(found).collect();
+        let text = failure_text(result(&many, 5, 2).path()).unwrap();
+        assert!(text.contains("number 3") && !text.contains("number 4"), "{text}");
+        assert!(text.ends_with("and 2 errors more, 2 warnings"), "{text}");
+        let one = failure_text(result(&many[..1], 1, 0).path()).unwrap();
+        assert!(one.ends_with("1 error in all"), "{one}");
+    }
+
+    #[test]
+    fn a_text_stays_short_and_is_cut_between_characters() {
+        let mut long = found(1);
+        long["rendered"] = "é".repeat(TEXT_BYTES).into();
+        let text = failure_text(result(&[long.clone(), long], 2, 0).path()).unwrap();
+        assert!(text.len() < TEXT_BYTES + 100, "{}", text.len());
+        assert!(text.ends_with("and 1 error more, 0 warnings"));
+    }
+
+    #[test]
+    fn without_a_result_nothing_is_made_up() {
+        let nothing = tempfile::tempdir().unwrap();
+        assert_eq!(failure_text(nothing.path()), None);
+        assert_eq!((warnings(nothing.path()), waits_for(nothing.path())), (0, None));
+        assert_eq!(warnings(result(&[], 0, 3).path()), 3);
+    }
+}

@@ -1,7 +1,7 @@
 //! Where this project's runs can have cgroups of their own (cgroup v2), if anywhere.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 /// With systemd's `DelegateSubgroup=manager` the manager sits in a leaf of this name, and runs get
 /// siblings of it.
@@ -49,8 +49,10 @@ fn mount_point(mounts: &str) -> Option<PathBuf> {
 }
 
 fn own_cgroup(cgroup: &str) -> Option<PathBuf> {
-    let path = cgroup.lines().find_map(|line| line.strip_prefix("0::/"))?;
-    Some(PathBuf::from(path))
+    let path = Path::new(cgroup.lines().find_map(|line| line.strip_prefix("0::/"))?);
+    // in a cgroup namespace, a group outside of it begins with `..`
+    let is_inside = path.components().all(|part| matches!(part, Component::Normal(_)));
+    is_inside.then(|| path.to_owned())
 }
 
 fn parent_for_runs(mount: &Path, own: &Path) -> Option<PathBuf> {
@@ -82,5 +84,32 @@ mod tests {
         let own = own_cgroup("3:cpu:/\n0::/user.slice/bpm.service/manager\n").unwrap();
         let parent = parent_for_runs(Path::new("/sys/fs/cgroup"), &own);
         assert_eq!(parent, Some(PathBuf::from("/sys/fs/cgroup/user.slice/bpm.service")));
+    }
+
+    #[test]
+    fn without_a_unified_hierarchy_or_outside_of_it_there_is_none() {
+        assert_eq!(own_cgroup("3:cpu:/a\n"), None);
+        assert_eq!(own_cgroup("0::/../sibling\n"), None);
+        assert_eq!(own_cgroup("0::/\n"), Some(PathBuf::new()));
+    }
+
+    #[test]
+    fn a_group_has_the_name_of_its_run_and_no_other_place() {
+        let base = Path::new("/cg/bpm-1");
+        assert_eq!(of_run(base, "1-web-run-7"), base.join("1-web-run-7"));
+        assert_eq!(of_run(base, "1-../../etc é"), base.join("1-..-..-etc--"));
+    }
+
+    #[test]
+    fn only_what_is_empty_is_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let base = dir.path().join("bpm-1");
+        fs::create_dir_all(base.join("empty")).unwrap();
+        fs::create_dir_all(base.join("used/inner")).unwrap();
+        remove_empty(&base);
+        assert!(!base.join("empty").exists() && base.join("used/inner").exists());
+        fs::remove_dir(base.join("used/inner")).unwrap();
+        remove_empty(&base);
+        assert!(!base.exists());
     }
 }
