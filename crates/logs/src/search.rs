@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::io;
 
 use grep_regex::{RegexMatcher, RegexMatcherBuilder};
+use regex_syntax::ParserBuilder;
 use thiserror::Error;
 
 use crate::lines::Lines;
@@ -120,14 +121,22 @@ impl Pattern {
     /// # Errors
     /// [`SearchError::Pattern`] with the regex crate's explanation.
     pub fn new(pattern: &str) -> Result<Pattern, SearchError> {
-        RegexMatcherBuilder::new()
+        // The matcher puts a group around the pattern before it looks at it. That would mend `a)|(b`,
+        // show errors in a text that nobody wrote, and lose its end in a comment of `(?x)`.
+        let parsed = ParserBuilder::new()
+            .multi_line(true)
+            .utf8(false)
+            .build()
+            .parse(pattern)
+            .map_err(|e| SearchError::Pattern { message: e.to_string() })?;
+        let mut builder = RegexMatcherBuilder::new();
+        builder
             .line_terminator(Some(b'\n'))
             .multi_line(true)
             .size_limit(REGEX_BYTES)
-            .dfa_size_limit(REGEX_BYTES)
-            .build(pattern)
-            .map(Pattern)
-            .map_err(|e| SearchError::Pattern { message: e.to_string() })
+            .dfa_size_limit(REGEX_BYTES);
+        let built = builder.build(pattern).or_else(|e| builder.build(&parsed.to_string()).map_err(|_| e));
+        built.map(Pattern).map_err(|e| SearchError::Pattern { message: e.to_string() })
     }
 }
 

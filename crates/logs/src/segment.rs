@@ -45,7 +45,11 @@ impl Segment {
         let out = File::open(out_path(dir, number))?;
         let idx = match File::open(idx_path(dir, number)) {
             Ok(file) => Some(file),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => None,
+            // Eviction deletes the bytes first: an index that is missing beside bytes that are there was lost.
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                fs::metadata(out_path(dir, number))?;
+                None
+            }
             Err(e) => return Err(e),
         };
         let header = idx.as_ref().map_or(Ok(None), read_header)?;

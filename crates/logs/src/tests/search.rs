@@ -5,12 +5,13 @@ use proptest::prelude::{Strategy, any, prop, prop_assert, prop_assert_eq, propte
 use tempfile::tempdir;
 
 use super::{STREAMS, Told, WIDE, at_ms, play, steps, told};
-use crate::{Limits, Query, RunLog, SearchError, Stream, Writer};
+use crate::{Limits, Pattern, Query, RunLog, SearchError, Stream, Writer};
 
 type Matches = fn(&[u8]) -> bool;
 
-const PATTERNS: [(&str, Matches); 7] = [
+const PATTERNS: [(&str, Matches); 8] = [
     ("a", |t| t.contains(&b'a')),
+    ("(?x) a # one", |t| t.contains(&b'a')),
     ("^b", |t| t.starts_with(b"b")),
     ("c$", |t| t.ends_with(b"c")),
     ("^$", |t| t.is_empty()),
@@ -158,6 +159,12 @@ fn a_bad_pattern_is_explained() {
     let query = Query { pattern: Some("a(b".into()), ..Query::default() };
     let error = RunLog::open(dir.path()).unwrap().search(&query).unwrap_err();
     assert!(matches!(error, SearchError::Pattern { .. }));
+    // its own text and nothing around it, which could also mend what is wrong
+    assert!(error.to_string().contains("\n    a(b\n"), "{error}");
+    for (pattern, why) in [("a)|(b", "unopened group"), ("\\", "incomplete escape sequence")] {
+        let error = Pattern::new(pattern).unwrap_err().to_string();
+        assert!(error.contains(why), "{error}");
+    }
     assert!(error.to_string().contains("unclosed group"), "{error}");
 }
 
