@@ -21,8 +21,8 @@ use crate::control::Control;
 const INSTRUCTIONS: &str = "\
 bpm keeps this project's programs running and rebuilds them. After editing code call `restart`: it builds \
 first, and the old run serves until the build has succeeded; on failure you get the compiler's errors and nothing \
-changes. `get_status` says what runs and why something does not. `search_logs` finds what a program \
-printed, also after it crashed. Do not start these programs yourself in a shell.";
+changes. What has started may still fail: look again. `get_status` says what runs and why something does not. \
+`search_logs` finds what a program printed, also after it crashed. Do not start these programs yourself in a shell.";
 const WHO_CHARS: usize = 80;
 
 /// Cloned per request: a reference count, nothing else.
