@@ -96,7 +96,7 @@ command = "exec sleep 1000"
     restart.wait().unwrap();
     assert!(alive(first.pid.unwrap()));
     lab.start();
-    assert_eq!(lab.process("app").pid, first.pid);
+    assert_eq!(lab.running("app").pid, first.pid);
     lab.write("go", "");
     let second = lab.running_other_than("app", first.run.unwrap());
     assert_eq!(second.run, Some(2));
