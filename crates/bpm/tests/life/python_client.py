@@ -187,7 +187,7 @@ async def status_while_it_builds(agent):
 
 
 async def logs(agent):
-    newest = await agent.call("search_logs", process="worker", pattern="work")
+    newest = await agent.log_has("working", process="worker", pattern="work")
     assert "1 line found" in newest and newest.endswith("\n * working"), newest
     nothing = await agent.call("search_logs", process="worker", cursor=cursor_of(newest))
     assert "no line found" in nothing, nothing
