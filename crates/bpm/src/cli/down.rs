@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use bpm_api::{Done, Shutdown};
+use bpm_api::{Code, Done, Shutdown};
 use clap::Args;
 
 use super::context::Context;
@@ -30,8 +30,14 @@ pub(super) async fn run(_args: &DownArgs, cx: &Context) -> Result<ExitCode, Fail
     let client = Client::connect(&cx.project()?).await?;
     let done = client.ask(Shutdown {}, client::origin()).await;
     let gone = client.manager_gone(LEAVE).await;
-    // What could not be killed matters more than that the manager takes its time.
-    let done = done?;
+    let done = match (done, &gone) {
+        // it was leaving already, and now it has left: what this asked for
+        (Err(error), Ok(())) if error.code == Code::Closing => {
+            Done { message: "everything is stopped".to_owned() }
+        }
+        // What could not be killed matters more than that the manager takes its time.
+        (done, _) => done?,
+    };
     gone?;
     cx.printer.show(&done, |Done { message }, _| format!("{}\n", render::safe_line(message)))
 }
