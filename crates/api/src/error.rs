@@ -26,8 +26,16 @@ pub enum Code {
     InvalidParameter,
     /// No such process; the message names the known ones.
     UnknownProcess,
+    /// No such task; the message names near ones.
+    UnknownTask,
+    /// No such call, or its outcome is no longer kept.
+    UnknownCall,
     /// No such run or build in the log.
     UnknownRun,
+    /// The name is in use by something else; the message says what differs.
+    NameTaken,
+    /// It takes no input: it has ended, or was started without.
+    NoInput,
     BuildFailed,
     /// The program could not be started.
     SpawnFailed,
@@ -78,7 +86,11 @@ impl Code {
         match self {
             Code::InvalidParameter => "invalid_parameter",
             Code::UnknownProcess => "unknown_process",
+            Code::UnknownTask => "unknown_task",
+            Code::UnknownCall => "unknown_call",
             Code::UnknownRun => "unknown_run",
+            Code::NameTaken => "name_taken",
+            Code::NoInput => "no_input",
             Code::BuildFailed => "build_failed",
             Code::SpawnFailed => "spawn_failed",
             Code::NotReady => "not_ready",
@@ -102,7 +114,7 @@ impl Code {
         match self {
             Code::InvalidParameter | Code::InvalidConfig => 2,
             Code::NoManager => 3,
-            Code::UnknownProcess | Code::UnknownRun => 4,
+            Code::UnknownProcess | Code::UnknownTask | Code::UnknownCall | Code::UnknownRun => 4,
             Code::TimedOut => 5,
             Code::BuildFailed
             | Code::SpawnFailed
@@ -110,6 +122,8 @@ impl Code {
             | Code::Stuck
             | Code::Overtaken
             | Code::AlreadyManaged
+            | Code::NameTaken
+            | Code::NoInput
             | Code::Closing
             | Code::Forbidden
             | Code::LimitReached
@@ -122,8 +136,8 @@ impl Code {
         match self {
             Code::InvalidParameter | Code::InvalidConfig => 400,
             Code::Forbidden => 403,
-            Code::UnknownProcess | Code::UnknownRun => 404,
-            Code::AlreadyManaged | Code::Overtaken => 409,
+            Code::UnknownProcess | Code::UnknownTask | Code::UnknownCall | Code::UnknownRun => 404,
+            Code::AlreadyManaged | Code::Overtaken | Code::NameTaken | Code::NoInput => 409,
             Code::BuildFailed | Code::SpawnFailed | Code::NotReady | Code::Stuck => 422,
             Code::LimitReached => 429,
             Code::NoManager | Code::Closing => 503,

@@ -4,12 +4,18 @@
 //! ([`for_each_op!`]). The wire, the dispatcher, the client, the MCP tools and the reference page come
 //! from that list. Nothing here knows how an operation is carried out, nor how it is shown.
 
+mod calls;
 mod error;
+mod events;
 mod logs;
 mod ops;
 mod status;
+mod tasks;
+mod waits;
 
+pub use calls::{Answer, CallState, CallStatus, CancelCall, GetCall, SubmitCall};
 pub use error::{Code, Error};
+pub use events::{Change, Event, EventKind, GetNews, News, Watch};
 pub use logs::{LogLine, LogPage, LogQuery, Stream};
 pub use ops::{
     Applied, Apply, Began, Diagnostic, Done, GetStatus, Op, Origin, OsText, Reply, Request, Restart,
@@ -19,13 +25,19 @@ pub use status::{
     Alarm, BuildStatus, EventLine, ExitStatus, ManagerStatus, Mode, Paths, ProcessKind, ProcessStatus,
     Sample, State, Status,
 };
+pub use tasks::{
+    ClearTasks, EndTask, GetTask, InputSent, KillRequest, RunTask, SendInput, TaskCommand, TaskList,
+    TaskReady, TaskReport, TaskState, TaskStatus,
+};
+pub use waits::{Condition, Met, TargetState, WaitAnswer, WaitFor};
 
 /// Calls a macro with every operation: `variant, request type`.
 #[macro_export]
 macro_rules! for_each_op {
     ($callback:ident) => {
         $callback! {
-            GetStatus, Restart, Start, Stop, SearchLogs, SearchBuildLog, Why, Apply, Shutdown
+            GetStatus, Restart, Start, Stop, SearchLogs, SearchBuildLog, Why, Apply, Shutdown, RunTask, GetTask,
+            EndTask, ClearTasks, SendInput, WaitFor, GetNews, SubmitCall, GetCall, CancelCall
         }
     };
 }

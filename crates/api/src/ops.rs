@@ -8,7 +8,10 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::{LogPage, LogQuery, Mode, Status};
+use crate::{
+    CallStatus, CancelCall, ClearTasks, EndTask, GetCall, GetNews, GetTask, InputSent, LogPage, LogQuery,
+    Mode, News, RunTask, SendInput, Status, SubmitCall, TaskList, TaskReport, WaitAnswer, WaitFor,
+};
 
 /// A request type that knows its answer.
 pub trait Op: Serialize + DeserializeOwned + JsonSchema + Send + 'static {
@@ -23,13 +26,26 @@ pub trait Op: Serialize + DeserializeOwned + JsonSchema + Send + 'static {
     fn from_reply(reply: Reply) -> Option<Self::Out>;
 }
 
-/// Who asks.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// Who asks, and which of its requests it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Origin {
     /// `cli`, `mcp`, `http`.
     pub face: String,
     /// A client's name and version, or a user's name.
     pub who: String,
+    /// Tells one client from another of the same name, for its news; who has none gets none.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub session: Option<String>,
+    /// Idempotency key: a request that is sent again under the same key joins the first one. It outlives
+    /// the manager.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub key: Option<String>,
+}
+
+impl Origin {
+    pub fn new(face: impl Into<String>, who: impl Into<String>) -> Origin {
+        Origin { face: face.into(), who: who.into(), session: None, key: None }
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -213,6 +229,16 @@ pub enum Request {
     Why(Why),
     Apply(Apply),
     Shutdown(Shutdown),
+    RunTask(RunTask),
+    GetTask(GetTask),
+    EndTask(EndTask),
+    ClearTasks(ClearTasks),
+    SendInput(SendInput),
+    WaitFor(WaitFor),
+    GetNews(GetNews),
+    SubmitCall(SubmitCall),
+    GetCall(GetCall),
+    CancelCall(CancelCall),
 }
 
 /// Any answer, as it travels.
@@ -225,6 +251,12 @@ pub enum Reply {
     LogPage(LogPage),
     Why(Box<WhyAnswer>),
     Applied(Applied),
+    Task(Box<TaskReport>),
+    Tasks(TaskList),
+    Input(InputSent),
+    Wait(WaitAnswer),
+    News(News),
+    Call(CallStatus),
 }
 
 macro_rules! op {
@@ -267,6 +299,23 @@ op!(SearchBuildLog => LogPage(LogPage), "search_build_log",
 op!(Why => Why(WhyAnswer), "why", "Why a process is or is not running, with evidence.", |out| *out);
 op!(Apply => Applied(Applied), "apply", "Read the configuration again and put it into force.");
 op!(Shutdown => Done(Done), "shutdown", "Stop everything in order, then end the manager.");
+op!(RunTask => Task(TaskReport), "run_background_task",
+    "Run any command in the background: dev servers, test suites, watchers, REPLs. It outlives this session. Returns at ready, exit or timeout with its first output. Use instead of `&` or `nohup`.",
+    |out| *out);
+op!(GetTask => Tasks(TaskList), "get_task_status",
+    "A task's state, exit code and recent output; without `task_id` all tasks. To wait for it use `wait_for`, do not poll.");
+op!(EndTask => Task(TaskReport), "end_background_task",
+    "End a task and its whole tree (TERM, grace, KILL). Use instead of `kill` or `pkill`.",
+    |out| *out);
+op!(ClearTasks => Done(Done), "clear_tasks", "Forget tasks that have ended, with their logs.");
+op!(SendInput => Input(InputSent), "send_input",
+    "Type into a task or process: text, then a key. `wait_for` waits for what it prints then.");
+op!(WaitFor => Wait(WaitAnswer), "wait_for",
+    "Wait until the first condition holds for any target; returns the deciding lines. Use instead of polling or sleeping. A timeout is no error: call again with `cursor`.");
+op!(GetNews => News(News), "get_news", "What happened since the caller's last call.");
+op!(SubmitCall => Call(CallStatus), "submit_call", "Carry out a request in the background and keep its outcome.");
+op!(GetCall => Call(CallStatus), "get_call", "Where a submitted call stands.");
+op!(CancelCall => Call(CallStatus), "cancel_call", "Stop waiting for a submitted call; what it began goes on.");
 
 impl Request {
     pub fn name(&self) -> &'static str {

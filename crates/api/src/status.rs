@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::TaskStatus;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
@@ -73,6 +75,12 @@ pub struct Status {
     pub release_switch_in_seconds: Option<f64>,
     pub manager: ManagerStatus,
     pub processes: Vec<ProcessStatus>,
+    /// Tasks that run, and those that ended last.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub tasks: Vec<TaskStatus>,
+    /// Ended tasks that are not in `tasks`.
+    #[serde(skip_serializing_if = "is_zero", default)]
+    pub more_tasks: u64,
     /// What needs somebody's attention: a full disk, a broken configuration, lost log bytes.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub alarms: Vec<Alarm>,
@@ -199,4 +207,9 @@ pub struct EventLine {
     /// Who asked for it, where somebody did.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub by: Option<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the shape that serde calls")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }

@@ -2,12 +2,21 @@
 
 use std::future::Future;
 
-use bpm_api::{Code, Error, Op, Origin, Reply, Request};
+use bpm_api::{Change, Code, Error, Op, Origin, Reply, Request, Watch};
+use tokio::sync::mpsc;
 
 /// Something that carries out requests.
 pub trait Control: Clone + Send + Sync + 'static {
     /// Carries out one request. Dropping the future abandons the wait, never the work.
     fn call(&self, request: Request, origin: Origin) -> impl Future<Output = Result<Reply, Error>> + Send;
+
+    /// Whether [`GetNews`](bpm_api::GetNews) has something for this caller: costs nothing, so that it can be asked after each call.
+    fn has_news(&self, _origin: &Origin) -> bool {
+        false
+    }
+
+    /// What happens from now on. A watcher that does not read in time is told what it missed.
+    fn watch(&self, what: Watch) -> impl Future<Output = Result<Changes, Error>> + Send;
 
     /// The same with types: the request says what its answer is.
     fn ask<O: Op>(&self, op: O, origin: Origin) -> impl Future<Output = Result<O::Out, Error>> + Send {
@@ -21,5 +30,15 @@ pub trait Control: Clone + Send + Sync + 'static {
                 .hint("check that `bpm --version` is the same on both sides")
             })
         }
+    }
+}
+
+/// Changes as they come. Dropping it ends the watch; `None` means that the manager has gone.
+#[derive(Debug)]
+pub struct Changes(pub mpsc::Receiver<Change>);
+
+impl Changes {
+    pub async fn next(&mut self) -> Option<Change> {
+        self.0.recv().await
     }
 }

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bpm_api::{Code, Error, Origin, Reply, Request};
+use bpm_api::{Code, Error, Origin, Reply, Request, Watch};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
@@ -25,7 +25,7 @@ use tokio::time::timeout;
 
 pub use crate::readable::Readable;
 
-use crate::control::Control;
+use crate::control::{Changes, Control};
 use crate::store::paths::Project;
 
 /// Where calls go.
@@ -184,6 +184,10 @@ impl Control for Client {
             .hint("`bpm status` shows what it is doing")),
         }
     }
+
+    async fn watch(&self, _what: Watch) -> Result<Changes, Error> {
+        Err(Error::new(Code::Internal, "this client cannot watch"))
+    }
 }
 
 impl fmt::Debug for Client {
@@ -198,7 +202,7 @@ impl fmt::Debug for Client {
 pub fn origin() -> Origin {
     let user = std::env::var("USER").ok().filter(|user| !user.is_empty());
     let who = user.unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()));
-    Origin { face: "cli".to_owned(), who }
+    Origin::new("cli", who)
 }
 
 /// Starts HTTP on a fresh stream. The task that moves the bytes ends with the connection.

@@ -26,11 +26,21 @@ pub(super) fn patience(request: &Request) -> Duration {
         Request::Restart(restart) => wait(restart.timeout_seconds),
         Request::Start(start) => wait(start.timeout_seconds),
         Request::Stop(stop) => wait(stop.timeout_seconds),
+        Request::RunTask(run) => wait(run.timeout_seconds),
+        Request::EndTask(end) => wait(end.timeout_seconds),
+        Request::SendInput(input) => wait(input.timeout_seconds),
+        Request::WaitFor(wait_for) => wait(wait_for.timeout_seconds),
         Request::GetStatus(_)
         | Request::SearchLogs(_)
         | Request::SearchBuildLog(_)
         | Request::Why(_)
-        | Request::Apply(_) => ANSWER,
+        | Request::Apply(_)
+        | Request::GetTask(_)
+        | Request::ClearTasks(_)
+        | Request::GetNews(_)
+        | Request::SubmitCall(_)
+        | Request::GetCall(_)
+        | Request::CancelCall(_) => ANSWER,
         Request::Shutdown(_) => SHUTDOWN,
     }
 }

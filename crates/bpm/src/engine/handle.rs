@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bpm_api::{Code, Error, LogQuery, Origin, Reply, Request as Asked, Status, WhyAnswer};
+use bpm_api::{Code, Error, LogQuery, Origin, Reply, Request as Asked, Status, Watch, WhyAnswer};
 use bpm_core::fleet::{Event, Outcome, Request};
 use bpm_core::ids::{Mode, Name};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use super::{Message, view};
-use crate::control::Control;
+use crate::control::{Changes, Control};
 use crate::exec::world::World;
 use crate::exec::{build_report, sample};
 use crate::logbook::{self, Shape, What};
@@ -63,7 +63,21 @@ impl Control for Handle {
             Asked::Shutdown(_) => {
                 self.carry_out("", Request::Shutdown, origin, Some(LONGEST_WAIT.as_secs_f64())).await
             }
+            Asked::RunTask(_)
+            | Asked::GetTask(_)
+            | Asked::EndTask(_)
+            | Asked::ClearTasks(_)
+            | Asked::SendInput(_)
+            | Asked::WaitFor(_)
+            | Asked::GetNews(_)
+            | Asked::SubmitCall(_)
+            | Asked::GetCall(_)
+            | Asked::CancelCall(_) => Err(not_yet()),
         }
+    }
+
+    async fn watch(&self, _what: Watch) -> Result<Changes, Error> {
+        Err(not_yet())
     }
 }
 
@@ -236,6 +250,10 @@ impl Handle {
         }
         Ok(())
     }
+}
+
+fn not_yet() -> Error {
+    Error::new(Code::Internal, "this manager cannot do that")
 }
 
 fn wait(seconds: Option<f64>) -> Result<Duration, Error> {

@@ -205,8 +205,7 @@ impl Engine {
                 let _ = reply.send(self.survivors(&process));
             }
             Message::Shutdown => {
-                let op = self
-                    .accept(Origin { face: "signal".into(), who: "the terminal or the system".into() }, None);
+                let op = self.accept(Origin::new("signal", "the terminal or the system"), None);
                 actions.append(&mut self.fleet.step(Event::Asked { op, what: Request::Shutdown }, now));
             }
         }

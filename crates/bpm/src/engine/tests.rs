@@ -60,7 +60,7 @@ fn run(process: &str, number: u64) -> RunId {
 }
 
 fn origin(face: &str) -> Origin {
-    Origin { face: face.to_owned(), who: "somebody".to_owned() }
+    Origin::new(face, "somebody")
 }
 
 /// Brings a process up without starting anything, at `now`.

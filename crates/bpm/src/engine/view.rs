@@ -53,6 +53,8 @@ impl Engine {
                 },
             },
             processes,
+            tasks: Vec::new(),
+            more_tasks: 0,
             alarms: self.alarms(),
         })
     }

@@ -103,6 +103,8 @@ fn status(mode: Mode, processes: Vec<ProcessStatus>) -> Status {
             },
         },
         processes,
+        tasks: Vec::new(),
+        more_tasks: 0,
         alarms: Vec::new(),
     }
 }

@@ -4,11 +4,11 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use bpm::control::Control;
+use bpm::control::{Changes, Control};
 use bpm::server::{Access, Endpoint, bind, serve_tcp};
 use bpm_api::{
     Began, Code, Done, Error, LogLine, LogPage, ManagerStatus, Mode, Origin, Paths, Reply, Request, Status,
-    Stream,
+    Stream, Watch,
 };
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
@@ -98,8 +98,12 @@ impl Control for Pretended {
                 Ok(Reply::Done(Done { message: "stopped".to_owned() }))
             }
             Request::SearchLogs(_) | Request::SearchBuildLog(_) => Ok(Reply::LogPage(page())),
-            Request::Why(_) | Request::Apply(_) => Err(Error::new(Code::Closing, "the manager is ending")),
+            _ => Err(Error::new(Code::Closing, "the manager is ending")),
         }
+    }
+
+    async fn watch(&self, _what: Watch) -> Result<Changes, Error> {
+        Err(Error::new(Code::Closing, "the manager is ending"))
     }
 }
 
@@ -158,6 +162,8 @@ fn status() -> Status {
             },
         },
         processes: Vec::new(),
+        tasks: Vec::new(),
+        more_tasks: 0,
         alarms: Vec::new(),
     }
 }

@@ -50,7 +50,7 @@ async fn an_operation_goes_in_and_its_reply_comes_out() {
     let answer = call(&mut client, &request).await;
     assert_eq!((answer.status, answer.header("content-type")), (StatusCode::OK, "application/json"));
     assert!(matches!(serde_json::from_str(&answer.text), Ok(Reply::Status(_))), "{}", answer.text);
-    let origin = Origin { face: "cli".to_owned(), who: "ann".to_owned() };
+    let origin = Origin::new("cli", "ann");
     assert_eq!(server.control.seen(), [(request, origin)]);
     let health = client.send(Method::GET, "/healthz", &[], "").await;
     assert_eq!((health.status, health.text.as_str()), (StatusCode::OK, "ok\n"));

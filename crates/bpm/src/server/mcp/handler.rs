@@ -172,10 +172,7 @@ fn origin_of(context: &RequestContext<RoleServer>) -> Origin {
         context.peer.peer_info().map(|info| info.client_info.clone())
     });
     let who = client.map(|client| clip(format!("{} {}", client.name, client.version).trim()));
-    Origin {
-        face: "mcp".to_owned(),
-        who: who.filter(|who| !who.is_empty()).unwrap_or_else(|| "unnamed client".to_owned()),
-    }
+    Origin::new("mcp", who.filter(|who| !who.is_empty()).unwrap_or_else(|| "unnamed client".to_owned()))
 }
 
 /// A client's words, fit for one line of a log.

@@ -16,7 +16,7 @@ pub(super) fn for_a_model(mut outcome: Result<Reply, Error>) -> Result<Reply, Er
     match &mut outcome {
         Ok(Reply::Status(status)) => steps::in_status(status),
         Ok(Reply::Why(answer)) => steps::in_process(&mut answer.status),
-        Ok(Reply::Began(_) | Reply::Done(_) | Reply::LogPage(_) | Reply::Applied(_)) => {}
+        Ok(_) => {}
         Err(error) => steps::in_error(error),
     }
     outcome
@@ -30,6 +30,12 @@ pub(super) fn reply(reply: &Reply) -> String {
         Reply::LogPage(page) => logs::page(page),
         Reply::Why(answer) => why(answer),
         Reply::Applied(applied) => self::applied(applied),
+        Reply::Task(_)
+        | Reply::Tasks(_)
+        | Reply::Input(_)
+        | Reply::Wait(_)
+        | Reply::News(_)
+        | Reply::Call(_) => String::new(),
     }
 }
 
@@ -44,7 +50,14 @@ pub(super) fn structured(reply: Reply) -> Option<Value> {
         Reply::Began(began) => serde_json::to_value(began),
         Reply::Done(done) => serde_json::to_value(done),
         Reply::Applied(applied) => serde_json::to_value(applied),
-        Reply::LogPage(_) | Reply::Why(_) => return None,
+        Reply::LogPage(_)
+        | Reply::Why(_)
+        | Reply::Task(_)
+        | Reply::Tasks(_)
+        | Reply::Input(_)
+        | Reply::Wait(_)
+        | Reply::News(_)
+        | Reply::Call(_) => return None,
     };
     value.ok()
 }

@@ -106,6 +106,8 @@ fn status(processes: Vec<ProcessStatus>) -> Status {
             },
         },
         processes,
+        tasks: Vec::new(),
+        more_tasks: 0,
         alarms: Vec::new(),
     }
 }
