@@ -6,7 +6,7 @@ use std::{
     collections::BTreeMap,
     ffi::OsString,
     fs::{self, File},
-    os::unix::fs::PermissionsExt,
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
     thread,
@@ -19,6 +19,7 @@ use bpm::exec::{
     cargo_helper::{BuildResult, BuildSpec, MESSAGES_FILE, RESULT_FILE, WAITING_FILE, Waiting},
     environment::Env,
 };
+use bpm::store::build_progress::Progress;
 use rustix::fs::{FlockOperation, flock};
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -179,6 +180,46 @@ fn the_log_is_what_cargo_itself_shows_in_the_same_order() {
     assert!(built.log.contains("error[E0308]") && built.log.contains("unused variable"), "{}", built.log);
     let messages = fs::read_to_string(spec.build_dir.join(MESSAGES_FILE)).unwrap();
     assert!(messages.lines().count() > 3 && messages.lines().all(|line| line.starts_with("{\"reason\":")));
+}
+
+#[test]
+fn progress_is_told_while_cargo_builds_and_is_not_in_the_log() {
+    let package = |name: &str, more: &str| {
+        format!("[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2021\"\n{more}")
+    };
+    let mut world = World::new(&[
+        ("Cargo.toml", &package("app", "[dependencies]\nlib = { path = \"lib\" }\n")),
+        ("src/main.rs", "fn main() { lib::f() }\n"),
+        ("lib/Cargo.toml", &package("lib", "")),
+        ("lib/build.rs", "fn main() { std::fs::read(\"fifo\").unwrap(); }\n"),
+        ("lib/src/lib.rs", "pub fn f() {}\n"),
+        // what this says is of no use to a manager
+        (".cargo/config.toml", "[term]\nprogress.when = \"never\"\n"),
+    ]);
+    world.env.set("CI", "true");
+    world.env.set("TERM", "dumb");
+    let fifo = world.path("lib/fifo");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &fifo, rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR).unwrap();
+    let spec = world.spec();
+    let helper = world.helper(&spec).stderr(Stdio::piped()).spawn().unwrap();
+    let mut seen = None;
+    until("the build script in the progress", || {
+        seen = Progress::load(&spec.build_dir);
+        seen.as_ref().is_some_and(|progress| progress.what == "lib(build)")
+    });
+    assert_eq!(seen.map(|progress| (progress.done, progress.total)), Some((1, 4)));
+    let mut open = fs::OpenOptions::new();
+    drop(
+        open.write(true).custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed()).open(&fifo).unwrap(),
+    );
+    let output = helper.wait_with_output().unwrap();
+    let log = text(&output.stderr);
+    assert!(output.status.success(), "{log}");
+    assert!(!log.contains('\r') && !log.contains("Building"), "{log:?}");
+    let told = log.lines().filter(|line| line.starts_with("   Compiling ")).count();
+    assert_eq!((told, log.lines().any(|line| line.starts_with("    Finished "))), (2, true), "{log:?}");
+    assert_eq!(Progress::load(&spec.build_dir), None);
+    assert!(!spec.build_dir.join("progress").exists());
 }
 
 #[test]

@@ -5,7 +5,7 @@
 use std::{
     ffi::OsString,
     fs::{self, File, OpenOptions},
-    io::{self, BufWriter, Write},
+    io::{self, Write},
     os::{
         fd::OwnedFd,
         unix::{fs::OpenOptionsExt, process::ExitStatusExt},
@@ -22,8 +22,10 @@ use super::{
     artefact::{self, Artefact},
     cargo::{self, CargoError, Target, Wanted},
     cargo_env::{self, CargoEnv, Toolchain},
-    cargo_lock::{self, Held},
-    cargo_output::{self, Diagnostic, Line, Reader},
+    cargo_lock::Held,
+    cargo_output::{self, Diagnostic, Reader},
+    cargo_progress,
+    cargo_session::Session,
     lines::read_until_exit,
 };
 
@@ -36,8 +38,6 @@ pub const WAITING_FILE: &str = "waiting.json";
 /// The directory of the kept executable, in the build's directory.
 pub const KEPT_DIR: &str = "kept";
 
-/// Raw messages beyond this are not kept; the diagnostics are taken from all of them.
-const MAX_MESSAGES_BYTES: usize = 64 * 1024 * 1024;
 /// What a shell answers for a program that does not exist.
 const EXIT_NO_PROGRAM: u8 = 127;
 
@@ -278,6 +278,7 @@ fn command(spec: &BuildSpec, target: &Target) -> Command {
         command.args(["--features", &spec.features.join(",")]);
     }
     command.args(["--message-format=json", "--color=never"]).current_dir(&spec.dir).stdin(Stdio::null());
+    command.envs(cargo_progress::ENVIRONMENT);
     command
 }
 
@@ -288,107 +289,31 @@ fn run_cargo(spec: &BuildSpec, target: &Target) -> Result<(Reader, ExitStatus), 
     command.stdout(input.try_clone().map_err(CargoError::Spawn)?).stderr(input);
     let mut child = command.spawn().map_err(|error| cargo::spawn_error(error, &spec.dir))?;
     drop(command);
-    let mut session = Session {
-        reader: Reader::new(&target.package.manifest_path, &target.bin),
-        raw: Raw::create(&spec.build_dir.join(MESSAGES_FILE)),
-        waiting_file: spec.build_dir.join(WAITING_FILE),
-        is_waiting: false,
-        cargo: child.id(),
-    };
-    let read = read_until_exit(&OwnedFd::from(output), &child, |line| session.line(line));
-    if let Err(error) = read {
+    let reader = Reader::new(&target.package.manifest_path, &target.bin);
+    let mut session = Session::new(reader, &spec.build_dir, child.id());
+    if let Err(error) = read_until_exit(&OwnedFd::from(output), &child, &mut session) {
         say(&format!("cannot read cargo's output: {error}"));
     }
-    session.not_waiting();
+    let reader = session.end();
     let status = child.wait().map_err(CargoError::Spawn)?;
-    Ok((session.reader, status))
-}
-
-struct Session {
-    reader: Reader,
-    raw: Raw,
-    waiting_file: PathBuf,
-    is_waiting: bool,
-    cargo: u32,
-}
-
-impl Session {
-    fn line(&mut self, line: &[u8]) {
-        self.not_waiting();
-        match self.reader.line(line) {
-            Line::Json(seen) => {
-                self.raw.line(line);
-                show(seen.unwrap_or_default().as_bytes());
-            }
-            Line::Text => show(&[line, b"\n"].concat()),
-            Line::Blocking(what) => {
-                show(&[line, b"\n"].concat());
-                self.waits_for(what);
-            }
-        }
-    }
-
-    fn waits_for(&mut self, what: String) {
-        let held = cargo_lock::holder(self.cargo);
-        if let Some(Held { path, pid, command }) = &held {
-            let by = command
-                .as_ref()
-                .map_or("which has ended; a child of it holds on".to_owned(), |c| format!("`{c}`"));
-            say(&format!(
-                "cargo waits for the lock on {what} (`{}`), held by pid {pid} ({by})",
-                path.display()
-            ));
-        }
-        self.is_waiting = write_json(&self.waiting_file, &Waiting { what, held }).is_ok();
-    }
-
-    fn not_waiting(&mut self) {
-        if std::mem::take(&mut self.is_waiting) {
-            let _ = fs::remove_file(&self.waiting_file);
-        }
-    }
-}
-
-/// The file of raw messages. Losing it is no reason to fail a build: a fault ends it.
-struct Raw {
-    file: Option<BufWriter<File>>,
-    room: usize,
-}
-
-impl Raw {
-    fn create(path: &Path) -> Self {
-        Self { file: private_file(path).map(BufWriter::new).ok(), room: MAX_MESSAGES_BYTES }
-    }
-
-    fn line(&mut self, line: &[u8]) {
-        let Some(room) = self.room.checked_sub(line.len() + 1) else {
-            self.room = 0;
-            return;
-        };
-        self.room = room;
-        let written =
-            self.file.as_mut().map(|file| file.write_all(line).and_then(|()| file.write_all(b"\n")));
-        if matches!(written, Some(Err(_))) {
-            self.file = None;
-        }
-    }
+    Ok((reader, status))
 }
 
 /// Prints to stderr, which is the build's log. Nobody is left to be told of a fault.
-fn show(bytes: &[u8]) {
+pub(super) fn show(bytes: &[u8]) {
     let _ = io::stderr().lock().write_all(bytes);
 }
 
-fn say(message: &str) {
+pub(super) fn say(message: &str) {
     show(format!("bpm: {message}\n").as_bytes());
 }
 
 /// Variables of a build may be secrets.
-fn private_file(path: &Path) -> io::Result<File> {
+pub(super) fn private_file(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
 }
 
-fn write_json(file: &Path, value: &impl Serialize) -> io::Result<()> {
+pub(super) fn write_json(file: &Path, value: &impl Serialize) -> io::Result<()> {
     let temporary = file.with_extension("tmp");
     private_file(&temporary)?.write_all(&serde_json::to_vec(value)?)?;
     fs::rename(&temporary, file)

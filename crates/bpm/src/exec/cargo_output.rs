@@ -269,7 +269,7 @@ impl CargoErrors {
 }
 
 /// Cargo's status lines have a right-aligned capitalised verb of at most twelve characters.
-fn is_status(line: &str) -> bool {
+pub(super) fn is_status(line: &str) -> bool {
     let indent = line.len() - line.trim_start_matches(' ').len();
     let verb = line[indent..].split(' ').next().unwrap_or_default();
     indent + verb.len() == 12 && verb.starts_with(|first: char| first.is_ascii_uppercase())

@@ -9,6 +9,8 @@ pub mod cargo_env;
 pub mod cargo_helper;
 pub mod cargo_lock;
 pub mod cargo_output;
+pub mod cargo_progress;
+pub mod cargo_session;
 pub mod cgroups;
 pub mod direnv;
 pub mod direnv_messages;
