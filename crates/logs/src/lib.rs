@@ -3,6 +3,7 @@
 
 mod disk;
 pub mod economy;
+pub mod errors;
 mod follow;
 mod format;
 mod lines;
