@@ -9,7 +9,7 @@ use std::time::Duration;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 
 use crate::launch;
-use crate::protocol::{self, Decoder, Message, Report, Request};
+use crate::protocol::{self, Decoder, MAX_INPUT_BYTES, Message, Report, Request};
 
 /// Most descriptors one message carries.
 const MAX_FDS: usize = 4;
@@ -54,15 +54,22 @@ impl Connection {
     /// As [`launch::connect`], or the socket is closed at once.
     pub fn open(run_dir: &Path) -> io::Result<Self> {
         let mut this = Self::new(launch::connect(run_dir)?);
-        this.send(Request::Hello { version: protocol::VERSION })?;
+        this.send(&Request::Hello { version: protocol::VERSION })?;
         Ok(this)
     }
 
     /// Sends a request.
     ///
     /// # Errors
-    /// The socket is closed.
-    pub fn send(&mut self, request: Request) -> io::Result<()> {
+    /// The socket is closed, or `InvalidInput`: more input than a frame holds, of which nothing was sent.
+    pub fn send(&mut self, request: &Request) -> io::Result<()> {
+        if let Request::Input { bytes, .. } = request
+            && bytes.len() > MAX_INPUT_BYTES
+        {
+            let message =
+                format!("{} bytes of input, at most {MAX_INPUT_BYTES} go into one frame", bytes.len());
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+        }
         self.socket.write_all(&request.frame())
     }
 

@@ -42,6 +42,27 @@ pub struct Plan {
     pub log_max_bytes: u64,
     /// The program's soft limit of open files; `None`: whatever the shim was started with.
     pub open_files: Option<u64>,
+    /// What the program reads from.
+    pub stdin: Stdin,
+}
+
+/// What a program's standard input is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Stdin {
+    /// `/dev/null`.
+    #[default]
+    Null,
+    /// A pipe, fed by [`Request::Input`](crate::protocol::Request::Input).
+    Pipe,
+    /// A terminal, which is stdin, stdout and stderr in one and the program's controlling terminal; all that it prints counts as
+    /// stdout. `TERM` is set to `xterm-256color` where the plan's environment has none. Not together with
+    /// [`stdout_file`](Plan::stdout_file).
+    Terminal {
+        /// Lines.
+        rows: u16,
+        /// Characters in a line.
+        columns: u16,
+    },
 }
 
 impl Plan {
@@ -61,6 +82,7 @@ impl Plan {
             leave_behind: false,
             log_max_bytes: 64 << 20,
             open_files: None,
+            stdin: Stdin::Null,
         }
     }
 
@@ -111,6 +133,7 @@ impl Plan {
         out.bool(self.leave_behind);
         out.u64(self.log_max_bytes);
         out.option(self.open_files, Sink::u64);
+        put_stdin(&mut out, self.stdin);
         let sum = checksum(&out.0);
         out.u64(sum);
         out.0
@@ -151,8 +174,31 @@ impl Plan {
             leave_behind: from.bool()?,
             log_max_bytes: from.u64()?,
             open_files: from.option(Reader::u64)?,
+            // Plans that were written before there was anything else end here.
+            stdin: if from.is_empty() { Stdin::Null } else { get_stdin(from)? },
         })
     }
+}
+
+fn put_stdin(out: &mut Sink, stdin: Stdin) {
+    match stdin {
+        Stdin::Null => out.u8(0),
+        Stdin::Pipe => out.u8(1),
+        Stdin::Terminal { rows, columns } => {
+            out.u8(2);
+            out.u16(rows);
+            out.u16(columns);
+        }
+    }
+}
+
+fn get_stdin(from: &mut Reader<'_>) -> Option<Stdin> {
+    Some(match from.u8()? {
+        0 => Stdin::Null,
+        1 => Stdin::Pipe,
+        2 => Stdin::Terminal { rows: from.u16()?, columns: from.u16()? },
+        _ => return None,
+    })
 }
 
 /// Values of the environment may be secrets: only the names are shown.
@@ -172,6 +218,7 @@ impl fmt::Debug for Plan {
             .field("leave_behind", &self.leave_behind)
             .field("log_max_bytes", &self.log_max_bytes)
             .field("open_files", &self.open_files)
+            .field("stdin", &self.stdin)
             .finish()
     }
 }

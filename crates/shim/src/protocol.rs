@@ -4,19 +4,25 @@
 //! A frame is a little-endian `u32` length (of what follows, at most 64 KiB), a `u8` kind and a body. The protocol is frozen:
 //! kinds are only ever added, bodies only ever grow at their end; unknown kinds and bytes beyond the known fields are ignored.
 
+use std::fmt;
 use std::marker::PhantomData;
 
 use crate::wire::Sink;
 
 /// What this program speaks. Grows when kinds or fields are added; older and newer sides still understand each other.
-pub const VERSION: u16 = 1;
+/// 2: input and terminals ([`Request::Resize`], [`Request::Input`], [`State::input`]).
+pub const VERSION: u16 = 2;
 /// Longest `kind + body` of a frame, in bytes.
 pub const MAX_FRAME_BYTES: usize = 64 << 10;
+/// Most bytes of input that one [`Request::Input`] carries: what a frame has room for.
+pub const MAX_INPUT_BYTES: usize = MAX_FRAME_BYTES - 14;
+/// Most bytes of input that a shim holds for a program that does not read.
+pub const MAX_WAITING_BYTES: usize = 64 << 10;
 /// Most processes that one [`Report::Survivors`] lists.
 pub const MAX_SURVIVORS: usize = 256;
 
-/// What a client asks of a shim. Numbers 16 (resize) and 17 (input) are reserved for terminals.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a client asks of a shim.
+#[derive(Clone, PartialEq, Eq)]
 pub enum Request {
     /// First on every connection: answered by `Welcome` and `State`; from then on events are pushed.
     Hello {
@@ -36,6 +42,46 @@ pub enum Request {
     Survivors,
     /// As soon as the leader has exited, stop waiting for the rest of its tree.
     Release,
+    /// The terminal has this size from now on; the program hears SIGWINCH if it changed. Without a terminal: nothing.
+    Resize {
+        /// Lines.
+        rows: u16,
+        /// Characters in a line.
+        columns: u16,
+    },
+    /// Input for the program, all of it or none: answered by `Input`. A shim of version 1 does not answer.
+    Input {
+        /// The client's own number for it, for the answer.
+        id: u64,
+        /// What to write, at most [`MAX_INPUT_BYTES`]: a shim closes a connection that sends a longer frame.
+        bytes: Vec<u8>,
+        /// End of input after these bytes: a pipe is closed; at a terminal its end-of-file character (usually ctrl-d) is typed,
+        /// which ends one reading and leaves the terminal open.
+        end: bool,
+    },
+}
+
+/// Input may be a password: only its length is shown.
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Hello { version } => f.debug_struct("Hello").field("version", version).finish(),
+            Self::Status => f.write_str("Status"),
+            Self::Signal { signal } => f.debug_struct("Signal").field("signal", signal).finish(),
+            Self::Kill => f.write_str("Kill"),
+            Self::Survivors => f.write_str("Survivors"),
+            Self::Release => f.write_str("Release"),
+            Self::Resize { rows, columns } => {
+                f.debug_struct("Resize").field("rows", rows).field("columns", columns).finish()
+            }
+            Self::Input { id, bytes, end } => f
+                .debug_struct("Input")
+                .field("id", id)
+                .field("bytes", &bytes.len())
+                .field("end", end)
+                .finish(),
+        }
+    }
 }
 
 /// What a shim says.
@@ -79,6 +125,29 @@ pub enum Report {
         /// Who they are.
         list: Vec<Survivor>,
     },
+    /// What became of a [`Request::Input`].
+    Input {
+        /// The request's number.
+        id: u64,
+        /// What became of it.
+        outcome: InputOutcome,
+    },
+}
+
+/// What became of some input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InputOutcome {
+    /// All of it has been written, or is held by the shim and written as the program reads.
+    Taken,
+    /// Nothing was taken: the program does not read, and the shim holds as much as it may.
+    Full {
+        /// How many bytes it would take now.
+        room: u32,
+    },
+    /// The program's standard input is `/dev/null`.
+    NoInput,
+    /// The input has been ended, or the program has closed it.
+    Closed,
 }
 
 /// The first thing a shim says.
@@ -231,6 +300,31 @@ pub struct State {
     pub killing: bool,
     /// What became of the output so far.
     pub log: LogStatus,
+    /// What the standard input is, and what waits for it. A shim of version 1 does not say: then it is `/dev/null`, as it was.
+    pub input: InputStatus,
+}
+
+/// What a program's standard input is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum InputKind {
+    /// `/dev/null`.
+    #[default]
+    Null,
+    /// A pipe from the shim.
+    Pipe,
+    /// A terminal, which is also its stdout and stderr.
+    Terminal,
+}
+
+/// What became of the input.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct InputStatus {
+    /// What it is.
+    pub kind: InputKind,
+    /// It takes more. False for `/dev/null`, after the end of a pipe, and once the program was found to have closed its end.
+    pub open: bool,
+    /// Bytes that were taken and that the program has made no room for yet, at most [`MAX_WAITING_BYTES`].
+    pub waiting_bytes: u32,
 }
 
 /// One process that is still there.

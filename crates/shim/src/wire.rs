@@ -14,6 +14,11 @@ impl<'a> Reader<'a> {
         Self { rest: bytes }
     }
 
+    /// Nothing follows: what a newer version has added is not there.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rest.is_empty()
+    }
+
     pub(crate) fn take(&mut self, len: usize) -> Option<&'a [u8]> {
         let (head, tail) = self.rest.split_at_checked(len)?;
         self.rest = tail;

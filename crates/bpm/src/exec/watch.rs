@@ -298,7 +298,11 @@ impl<F: FnMut(Told) + Send> Watch<F> {
                     let _ = answer.send(list.clone());
                 }
             }
-            Report::Welcome(_) | Report::Exited(_) | Report::TreeEmpty { .. } | Report::SpawnFailed(_) => {}
+            Report::Welcome(_)
+            | Report::Exited(_)
+            | Report::TreeEmpty { .. }
+            | Report::SpawnFailed(_)
+            | Report::Input { .. } => {}
         }
     }
 

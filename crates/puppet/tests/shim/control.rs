@@ -27,7 +27,7 @@ fn assert_closed(socket: &mut UnixStream) {
 }
 
 fn assert_well(run: &mut Run) {
-    run.send(Request::Status);
+    run.send(&Request::Status);
     let phase = run.until(|report| if let Report::State(state) = report { Some(state.phase) } else { None });
     assert_eq!(phase, Phase::Running);
 }
@@ -106,7 +106,7 @@ fn everybody_who_said_hello_hears_of_the_end() {
     let silent = connect(&run);
     assert!(matches!(other.next(PATIENCE), Ok(Some(Report::Welcome(_)))));
     assert!(matches!(other.next(PATIENCE), Ok(Some(Report::State(_)))));
-    run.send(Request::Kill);
+    run.send(&Request::Kill);
     assert!(run.over());
     assert!(matches!(other.next(PATIENCE), Ok(Some(Report::Exited(_)))));
     assert!(matches!(other.next(PATIENCE), Ok(Some(Report::TreeEmpty { empty: true, .. }))));

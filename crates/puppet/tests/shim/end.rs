@@ -93,7 +93,7 @@ fn the_leaders_exit_and_the_trees_end_are_two_things() {
     assert_eq!(run.status(), Status::Code(3));
     let [session, grandchild] = run.pids(["session", "grandchild"]);
     assert!(is_alive(session) && is_alive(grandchild));
-    run.send(Request::Kill);
+    run.send(&Request::Kill);
     assert!(run.over());
     assert!(!is_alive(session) && !is_alive(grandchild));
     assert_eq!(run.record().outcome, Outcome::Exited(Status::Code(3)));
@@ -113,7 +113,7 @@ fn what_a_build_leaves_behind_is_let_go() {
 fn a_rest_can_be_let_go_on_request() {
     let mut run = Run::start("setsid-child exit 0");
     run.exited();
-    run.send(Request::Release);
+    run.send(&Request::Release);
     assert!(!run.over());
     let [session] = run.pids(["session"]);
     assert!(is_alive(session));
@@ -142,12 +142,12 @@ fn a_flood_is_kept_whole_and_its_pipe_is_made_large() {
     let mut run = Run::start("spam");
     let state = |report: &Report| if let Report::State(state) = report { Some(*state) } else { None };
     wait_for("some megabytes", || {
-        run.send(Request::Status);
+        run.send(&Request::Status);
         run.until(state).log.bytes > 8 << 20
     });
     let pipe = run.connection.take_fds().remove(0);
     wait_for("a large pipe", || rustix::pipe::fcntl_getpipe_size(&pipe).unwrap() == 1 << 20);
-    run.send(Request::Kill);
+    run.send(&Request::Kill);
     assert!(run.over());
     let record = run.record();
     assert_eq!((record.lost_bytes, record.lost_lines), (0, 0));

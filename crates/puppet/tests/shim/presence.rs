@@ -21,7 +21,7 @@ fn a_directory_tells_the_life_of_its_run() {
     assert_eq!(launch::presence(&run.dir).unwrap(), Presence::Alive);
     run.leader();
     assert_eq!(launch::presence(&run.dir).unwrap(), Presence::Alive);
-    run.send(Request::Kill);
+    run.send(&Request::Kill);
     assert!(run.over());
     // End-of-file is enough: no waiting for the process itself.
     assert_eq!(launch::presence(&run.dir).unwrap(), Presence::Ended(Box::new(run.record())));
@@ -81,7 +81,7 @@ fn a_path_longer_than_a_sockets_address_will_do() {
     run.leader();
     let mut connection = Connection::open(&run.dir).unwrap();
     assert!(matches!(connection.next(PATIENCE), Ok(Some(Report::Welcome(_)))));
-    connection.send(Request::Kill).unwrap();
+    connection.send(&Request::Kill).unwrap();
     assert!(run.over());
 }
 

@@ -106,7 +106,7 @@ impl Run {
         empty
     }
 
-    pub(crate) fn send(&mut self, request: Request) {
+    pub(crate) fn send(&mut self, request: &Request) {
         self.connection.send(request).unwrap();
     }
 

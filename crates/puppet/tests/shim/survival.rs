@@ -48,7 +48,7 @@ fn signals_that_end_a_session_or_a_service_do_not_end_the_shim() {
     {
         kill(shim, signal);
     }
-    run.send(Request::Status);
+    run.send(&Request::Status);
     let phase = run.until(|report| if let Report::State(state) = report { Some(state.phase) } else { None });
     assert_eq!(phase, Phase::Running);
 }

@@ -15,7 +15,7 @@ const TERM: i32 = 15;
 const STOP: i32 = 19;
 
 fn survivors(run: &mut Run) -> Vec<u32> {
-    run.send(Request::Survivors);
+    run.send(&Request::Survivors);
     let (total, mut pids) = run.until(|report| match report {
         Report::Survivors { total, list } => {
             Some((*total, list.iter().map(|one| one.pid).collect::<Vec<_>>()))
@@ -44,11 +44,11 @@ fn stop_ends_everything(change: impl FnOnce(&mut Plan)) -> Run {
     let mut all = [leader, grandchild, session, daemon];
     all.sort_unstable();
     wait_for("the daemon's parent to be gone", || survivors(&mut run) == all);
-    run.send(Request::Signal { signal: TERM });
+    run.send(&Request::Signal { signal: TERM });
     let mut deaf = [leader, daemon];
     deaf.sort_unstable();
     wait_for("the others to be gone", || survivors(&mut run) == deaf);
-    run.send(Request::Kill);
+    run.send(&Request::Kill);
     assert!(run.over());
     assert_eq!(all.map(is_alive), [false; 4]);
     assert_eq!(
@@ -165,7 +165,7 @@ fn without_the_cgroup_it_asked_for_a_run_goes_on_and_says_so() {
 fn what_forks_while_it_is_killed_is_ended_too() {
     let mut run = Run::start("ignore-term fork-storm lines 1 sleep");
     wait_for("the storm", || run.log().contains("line 1\n"));
-    run.send(Request::Kill);
+    run.send(&Request::Kill);
     assert!(run.over());
     assert_eq!(bpm_shim::tree::kill_tagged(&run.tag, None, std::time::Duration::ZERO), []);
 }
@@ -176,7 +176,7 @@ fn needs_cgroup_a_storm_in_a_cgroup_is_ended_too() {
     let dir = cgroup("storm");
     let mut run = Run::start_with("fork-storm lines 1 sleep", |plan| plan.cgroup = Some(dir.clone()));
     wait_for("the storm", || run.log().contains("line 1\n"));
-    run.send(Request::Kill);
+    run.send(&Request::Kill);
     assert!(run.over());
     assert!(!dir.exists());
 }
@@ -185,9 +185,9 @@ fn needs_cgroup_a_storm_in_a_cgroup_is_ended_too() {
 fn a_stopped_process_hears_term() {
     let mut run = Run::start("sleep");
     let leader = run.leader();
-    run.send(Request::Signal { signal: STOP });
+    run.send(&Request::Signal { signal: STOP });
     wait_for("the stop", || proc_status(leader, "State").unwrap().starts_with('T'));
-    run.send(Request::Signal { signal: TERM });
+    run.send(&Request::Signal { signal: TERM });
     assert_eq!(run.status(), Status::Signal { signal: TERM, core: false });
 }
 
@@ -196,7 +196,7 @@ fn signals_that_do_not_exist_do_nothing() {
     let mut run = Run::start("sleep");
     let leader = run.leader();
     for signal in [0, -1, 65, i32::MAX] {
-        run.send(Request::Signal { signal });
+        run.send(&Request::Signal { signal });
     }
     assert_eq!(survivors(&mut run), [leader]);
 }

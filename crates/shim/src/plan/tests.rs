@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
 
-use super::{FILE, Plan, PlanError};
+use super::{FILE, Plan, PlanError, Stdin};
 
 fn odd() -> OsString {
     OsString::from_vec(vec![b'a', 0xff, b'\n', b' ', 0xfe])
@@ -23,6 +23,7 @@ fn plan() -> Plan {
         cgroup: Some(odd().into()),
         leave_behind: true,
         log_max_bytes: 12345,
+        stdin: Stdin::Terminal { rows: 24, columns: 132 },
         ..Plan::new("p/api/7", odd(), odd())
     }
 }
@@ -30,7 +31,7 @@ fn plan() -> Plan {
 #[test]
 fn it_is_read_back_as_written_and_nobody_else_may_read_it() {
     let dir = tempfile::tempdir().unwrap();
-    for plan in [plan(), Plan::new("", "true", "/")] {
+    for plan in [plan(), Plan::new("", "true", "/"), Plan { stdin: Stdin::Pipe, ..plan() }] {
         plan.write(dir.path()).unwrap();
         assert_eq!(Plan::read(dir.path()).unwrap(), plan);
     }
@@ -54,6 +55,17 @@ fn every_truncation_and_every_flipped_bit_is_noticed() {
         changed[at] ^= 0x10;
         assert!(Plan::decode(&changed).is_err(), "{at}");
     }
+}
+
+/// A manager of an older version wrote it; this one adopts the run.
+#[test]
+fn a_plan_without_stdin_is_an_older_one() {
+    let older = Plan { stdin: Stdin::Null, ..plan() };
+    let mut bytes = older.encode();
+    bytes.truncate(bytes.len() - 9);
+    let sum = crate::wire::checksum(&bytes);
+    bytes.extend(sum.to_le_bytes());
+    assert_eq!(Plan::decode(&bytes).unwrap(), older);
 }
 
 #[test]

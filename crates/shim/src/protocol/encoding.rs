@@ -2,8 +2,8 @@
 
 use super::sealed::Body;
 use super::{
-    Exit, Leader, LogStatus, MAX_SURVIVORS, Phase, Report, Request, SpawnFailure, Stamp, State, Status, Step,
-    Survivor, Tier, Usage, Welcome,
+    Exit, InputKind, InputOutcome, InputStatus, Leader, LogStatus, MAX_SURVIVORS, Phase, Report, Request,
+    SpawnFailure, Stamp, State, Status, Step, Survivor, Tier, Usage, Welcome,
 };
 use crate::wire::{Reader, Sink};
 
@@ -24,19 +24,30 @@ impl Body for Request {
 
 impl Request {
     fn put(&self, out: &mut Sink) -> u8 {
-        match *self {
+        match self {
             Self::Hello { version } => {
-                out.u16(version);
+                out.u16(*version);
                 1
             }
             Self::Status => 2,
             Self::Signal { signal } => {
-                out.i32(signal);
+                out.i32(*signal);
                 3
             }
             Self::Kill => 4,
             Self::Survivors => 5,
             Self::Release => 6,
+            Self::Resize { rows, columns } => {
+                out.u16(*rows);
+                out.u16(*columns);
+                16
+            }
+            Self::Input { id, bytes, end } => {
+                out.u64(*id);
+                out.bool(*end);
+                out.bytes(bytes);
+                17
+            }
         }
     }
 
@@ -48,6 +59,11 @@ impl Request {
             4 => Self::Kill,
             5 => Self::Survivors,
             6 => Self::Release,
+            16 => Self::Resize { rows: from.u16()?, columns: from.u16()? },
+            17 => {
+                let (id, end) = (from.u64()?, from.bool()?);
+                Self::Input { id, end, bytes: from.bytes()?.to_vec() }
+            }
             _ => return Some(None),
         }))
     }
@@ -97,6 +113,7 @@ impl Report {
             }
             Self::AlarmCleared => 8,
             Self::Survivors { total, list } => put_survivors(out, *total, list),
+            Self::Input { id, outcome } => put_input(out, *id, *outcome),
         }
     }
 
@@ -121,6 +138,7 @@ impl Report {
             7 => Self::Alarm { errno: from.i32()? },
             8 => Self::AlarmCleared,
             9 => get_survivors(from)?,
+            10 => get_input(from)?,
             _ => return Some(None),
         }))
     }
@@ -154,6 +172,14 @@ fn put_state(out: &mut Sink, state: &State) -> u8 {
     let LogStatus { bytes, lines, lost_bytes, lost_lines, disk_errno } = state.log;
     [bytes, lines, lost_bytes, lost_lines].into_iter().for_each(|count| out.u64(count));
     out.option(disk_errno, Sink::i32);
+    let InputStatus { kind, open, waiting_bytes } = state.input;
+    out.u8(match kind {
+        InputKind::Null => 0,
+        InputKind::Pipe => 1,
+        InputKind::Terminal => 2,
+    });
+    out.bool(open);
+    out.u32(waiting_bytes);
     2
 }
 
@@ -178,6 +204,20 @@ fn get_state(from: &mut Reader<'_>) -> Option<State> {
             lost_lines: from.u64()?,
             disk_errno: from.option(Reader::i32)?,
         },
+        input: if from.is_empty() { InputStatus::default() } else { get_input_status(from)? },
+    })
+}
+
+fn get_input_status(from: &mut Reader<'_>) -> Option<InputStatus> {
+    Some(InputStatus {
+        kind: match from.u8()? {
+            0 => InputKind::Null,
+            1 => InputKind::Pipe,
+            2 => InputKind::Terminal,
+            _ => return None,
+        },
+        open: from.bool()?,
+        waiting_bytes: from.u32()?,
     })
 }
 
@@ -281,4 +321,29 @@ fn get_survivors(from: &mut Reader<'_>) -> Option<Report> {
     };
     let list = (0..shown).map(|_| one(from)).collect::<Option<_>>()?;
     Some(Report::Survivors { total, list })
+}
+
+fn put_input(out: &mut Sink, id: u64, outcome: InputOutcome) -> u8 {
+    let (kind, room) = match outcome {
+        InputOutcome::Taken => (0, 0),
+        InputOutcome::Full { room } => (1, room),
+        InputOutcome::NoInput => (2, 0),
+        InputOutcome::Closed => (3, 0),
+    };
+    out.u64(id);
+    out.u8(kind);
+    out.u32(room);
+    10
+}
+
+fn get_input(from: &mut Reader<'_>) -> Option<Report> {
+    let (id, kind, room) = (from.u64()?, from.u8()?, from.u32()?);
+    let outcome = match kind {
+        0 => InputOutcome::Taken,
+        1 => InputOutcome::Full { room },
+        2 => InputOutcome::NoInput,
+        3 => InputOutcome::Closed,
+        _ => return None,
+    };
+    Some(Report::Input { id, outcome })
 }

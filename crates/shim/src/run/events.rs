@@ -28,7 +28,7 @@ impl Life {
             // First, so that the launcher, whose `Hello` is there before anything else can be, misses nothing.
             for index in ready.connections {
                 for request in control.receive(index) {
-                    self.obey(&mut control, index, request);
+                    self.obey(&mut control, index, &request);
                 }
             }
             busy = ready.outputs != [false; 2] && self.read_outputs(&mut control, ready.outputs);

@@ -15,7 +15,8 @@ use crate::output::{Output, Turn};
 use crate::plan::Plan;
 use crate::proc::Stat;
 use crate::protocol::{
-    Exit, Leader, LogStatus, Phase, Report, Request, SpawnFailure, Stamp, State, Status, Step, Tier, Usage,
+    Exit, InputOutcome, InputStatus, Leader, LogStatus, Phase, Report, Request, SpawnFailure, Stamp, State,
+    Status, Step, Tier, Usage,
 };
 use crate::spawn::{self, Outputs, Starting};
 use crate::sys::{self, ChildNote, Reap, Reaped};
@@ -125,8 +126,8 @@ impl Life {
     }
 
     /// One request of connection `index`.
-    pub(super) fn obey(&mut self, control: &mut Control, index: usize, request: Request) {
-        match request {
+    pub(super) fn obey(&mut self, control: &mut Control, index: usize, request: &Request) {
+        match *request {
             Request::Hello { .. } => {
                 let outputs = [&self.stdout, &self.stderr];
                 let there = outputs.map(Option::is_some);
@@ -157,6 +158,10 @@ impl Life {
                 control.send(index, &Report::Survivors { total, list });
             }
             Request::Release => self.release = true,
+            Request::Resize { .. } => {}
+            Request::Input { id, .. } => {
+                control.send(index, &Report::Input { id, outcome: InputOutcome::NoInput });
+            }
         }
     }
 
@@ -340,6 +345,7 @@ impl Life {
                 lost_lines: log.lost_lines,
                 disk_errno: log.disk_error,
             },
+            input: InputStatus::default(),
         }
     }
 }

@@ -7,8 +7,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use bpm_shim::protocol::{
-    Decoder, Exit, Leader, LogStatus, Message, Phase, Report, Request, SpawnFailure, Stamp, State, Status,
-    Step, Survivor, Tier, Usage, Welcome,
+    Decoder, Exit, InputStatus, Leader, LogStatus, Message, Phase, Report, Request, SpawnFailure, Stamp,
+    State, Status, Step, Survivor, Tier, Usage, Welcome,
 };
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
@@ -122,6 +122,7 @@ fn state(phase: Phase, exit: Option<Exit>, disk_errno: Option<i32>) -> Report {
         tier: Tier::Cgroup,
         killing: false,
         log: LogStatus { disk_errno, ..LogStatus::default() },
+        input: InputStatus::default(),
     })
 }
 
