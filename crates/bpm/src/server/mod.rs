@@ -13,5 +13,6 @@ mod unix;
 
 pub use access::Access;
 pub use endpoint::{Endpoint, bind, bind_auto};
+pub use mcp::{StdioOptions, serve_stdio};
 pub use tcp::serve_tcp;
 pub use unix::serve_unix;

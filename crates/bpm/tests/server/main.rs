@@ -6,5 +6,6 @@ mod access;
 mod legacy;
 mod modern;
 mod robust;
+mod stdio;
 mod support;
 mod unix;

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use bpm_api::{Code, Error, Origin, Reply};
+use bpm_api::{Code, Error, Reply};
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestMethod, CompleteRequestParams,
-    CompleteResult, ContentBlock, CustomRequest, CustomResult, ErrorCode, Implementation,
+    CompleteResult, ContentBlock, CustomRequest, CustomResult, ErrorCode, Implementation, JsonObject,
     ListPromptsRequestMethod, ListPromptsResult, ListResourceTemplatesRequestMethod,
     ListResourceTemplatesResult, ListResourcesRequestMethod, ListResourcesResult, ListToolsResult,
     PaginatedRequestParams, ServerCapabilities, ServerConfig,
@@ -13,6 +13,8 @@ use rmcp::model::{
 use rmcp::service::{NotificationContext, RequestContext};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
 
+use super::channel;
+use super::identity::{Face, Identity, clip};
 use super::text;
 use super::tools::Tools;
 use crate::control::Control;
@@ -23,7 +25,6 @@ bpm keeps this project's programs running and rebuilds them. After editing code 
 first, and the old run serves until the build has succeeded; on failure you get the compiler's errors and nothing \
 changes. What has started may still fail: look again. `get_status` says what runs and why something does not. \
 `search_logs` finds what a program printed, also after it crashed. Do not start these programs yourself in a shell.";
-const WHO_CHARS: usize = 80;
 
 /// Cloned per request: a reference count, nothing else.
 pub(super) struct Handler<C> {
@@ -32,6 +33,7 @@ pub(super) struct Handler<C> {
 
 struct Shared<C> {
     control: C,
+    identity: Identity,
     tools: Tools,
     config: ServerConfig,
 }
@@ -43,11 +45,18 @@ impl<C> Clone for Handler<C> {
 }
 
 impl<C: Control> Handler<C> {
-    pub(super) fn new(control: C) -> Handler<C> {
-        let config = ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
+    pub(super) fn new(control: C, identity: Identity) -> Handler<C> {
+        let mut capabilities = ServerCapabilities::builder().enable_tools().build();
+        if identity.channel {
+            capabilities
+                .experimental
+                .get_or_insert_default()
+                .insert(channel::CAPABILITY.to_owned(), JsonObject::new());
+        }
+        let config = ServerConfig::new(capabilities)
             .with_server_info(Implementation::new("bpm", env!("CARGO_PKG_VERSION")))
             .with_instructions(INSTRUCTIONS);
-        Handler { shared: Arc::new(Shared { control, tools: Tools::new(), config }) }
+        Handler { shared: Arc::new(Shared { control, identity, tools: Tools::new(), config }) }
     }
 }
 
@@ -69,14 +78,14 @@ impl<C: Control> ServerHandler for Handler<C> {
         call: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let Shared { control, tools, .. } = &*self.shared;
+        let Shared { control, identity, tools, .. } = &*self.shared;
         let Some(tool) = tools.find(&call.name) else {
             let message = format!("unknown tool `{}`, expected one of {}", clip(&call.name), tools.names());
             return Err(ErrorData::invalid_params(message, None));
         };
         let outcome = match tool.request(call.arguments.unwrap_or_default()) {
             Ok(request) => tokio::select! {
-                outcome = control.call(request, origin_of(&context)) => outcome,
+                outcome = control.call(request, identity.origin(&context, Face::Tool)) => outcome,
                 // Nobody waits for the answer any more. The work goes on.
                 () = context.ct.cancelled() => return Err(ErrorData::internal_error("cancelled", None)),
             },
@@ -162,22 +171,6 @@ fn result_of(outcome: Result<Reply, Error>) -> CallToolResult {
             result
         }
     }
-}
-
-fn origin_of(context: &RequestContext<RoleServer>) -> Origin {
-    let client = context.meta.client_info().or_else(|| {
-        // Outside of a session the SDK puts its own name here.
-        let parts = context.extensions.get::<hyper::http::request::Parts>()?;
-        parts.headers.get("mcp-session-id")?;
-        context.peer.peer_info().map(|info| info.client_info.clone())
-    });
-    let who = client.map(|client| clip(format!("{} {}", client.name, client.version).trim()));
-    Origin::new("mcp", who.filter(|who| !who.is_empty()).unwrap_or_else(|| "unnamed client".to_owned()))
-}
-
-/// A client's words, fit for one line of a log.
-fn clip(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(WHO_CHARS).collect()
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::handler::Handler;
+use super::identity::{Identity, SESSION_HEADER};
 use super::sessions::Sessions;
 use crate::control::Control;
 use crate::server::respond::{self, Body, read_body};
@@ -25,7 +26,6 @@ use crate::server::respond::{self, Body, read_body};
 const BODY_BYTES: usize = 1024 * 1024;
 /// Clients give a stream up that is silent for five minutes.
 const STREAM_KEEP_ALIVE: Duration = Duration::from_secs(120);
-const SESSION_HEADER: &str = "mcp-session-id";
 
 /// JSON-RPC's own codes.
 const PARSE_ERROR: i32 = -32700;
@@ -39,7 +39,7 @@ pub(in crate::server) struct Mcp<C: Control> {
 
 impl<C: Control> Mcp<C> {
     pub(in crate::server) fn new(control: C) -> Mcp<C> {
-        let handler = Handler::new(control);
+        let handler = Handler::new(control, Identity::default());
         let sessions = Sessions::new();
         let streams = CancellationToken::new();
         let config = StreamableHttpServerConfig::default()

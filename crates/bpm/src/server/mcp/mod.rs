@@ -1,11 +1,16 @@
-//! MCP: the protocol's side of the server. `http` is the transport, `handler` the methods, `tools` the
+//! MCP: the protocol's side of the server. `http` and `stdio` are the transports, `handler` the methods, `tools` the
 //! list, `parameters` their arguments, `text` what a model reads.
 
+mod channel;
 mod handler;
 mod http;
+mod identity;
+mod lines;
 mod parameters;
 mod sessions;
+mod stdio;
 mod text;
 mod tools;
 
 pub(super) use http::Mcp;
+pub use stdio::{StdioOptions, serve_stdio};
