@@ -1,5 +1,6 @@
 //! The one door to a manager: implemented by the engine's handle and by the client over the socket.
 
+use std::fmt;
 use std::future::Future;
 
 use bpm_api::{Change, Code, Error, Op, Origin, Reply, Request, Watch};
@@ -18,6 +19,11 @@ pub trait Control: Clone + Send + Sync + 'static {
     /// What happens from now on. A watcher that does not read in time is told what it missed.
     fn watch(&self, what: Watch) -> impl Future<Output = Result<Changes, Error>> + Send;
 
+    /// Says that a client is there until the answer is dropped: a manager with nothing to do stays for its clients.
+    fn presence(&self) -> Presence {
+        Presence::default()
+    }
+
     /// The same with types: the request says what its answer is.
     fn ask<O: Op>(&self, op: O, origin: Origin) -> impl Future<Output = Result<O::Out, Error>> + Send {
         async {
@@ -30,6 +36,16 @@ pub trait Control: Clone + Send + Sync + 'static {
                 .hint("check that `bpm --version` is the same on both sides")
             })
         }
+    }
+}
+
+/// A client that is there. Whoever counts clients puts something into it whose drop is noticed.
+#[derive(Default)]
+pub struct Presence(pub Option<Box<dyn Send + Sync>>);
+
+impl fmt::Debug for Presence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Presence").field("counted", &self.0.is_some()).finish()
     }
 }
 

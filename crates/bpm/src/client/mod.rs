@@ -1,59 +1,66 @@
-//! The way to a project's manager over its Unix socket: one keep-alive HTTP/1.1 connection that carries
-//! [`Request`]s and [`Reply`]s as JSON. Must not know what the operations do, nor how answers are shown.
+//! The way to a project's manager over its Unix socket: HTTP/1.1 that carries [`Request`]s, [`Reply`]s and
+//! [`Change`](bpm_api::Change)s as JSON. Must not know what the operations do, nor how answers are shown.
 
+mod pool;
 mod socket;
 mod wait;
+mod watching;
 
+use std::collections::HashSet;
 use std::fmt;
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bpm_api::{Code, Error, Origin, Reply, Request, Watch};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
-use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper::header::{CONTENT_TYPE, HOST};
-use hyper::{Method, StatusCode};
-use hyper_util::rt::TokioIo;
+use hyper::{Method, Response, StatusCode};
 use rustix::fd::OwnedFd;
 use serde::Serialize;
-use tokio::net::UnixStream;
-use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 pub use crate::readable::Readable;
 
 use crate::control::{Changes, Control};
 use crate::store::paths::Project;
+use pool::{Pool, Unanswered};
 
 /// Where calls go.
 pub const CALL_PATH: &str = "/v1/call";
+/// Where watches go.
+pub const WATCH_PATH: &str = "/v1/watch";
+/// A manager reads no request that is longer than this, in bytes.
+pub const MAX_REQUEST_BYTES: usize = 4 << 20;
 /// No answer of a manager is longer than this, in bytes.
 const MAX_ANSWER_BYTES: usize = 64 << 20;
+/// How long a manager may take to begin a watch.
+const WATCH_BEGINS: Duration = Duration::from_secs(30);
+/// An answer has it where there is news for its session.
+const NEWS_HEADER: &str = "bpm-news";
+/// Sessions whose news are remembered; more than one process has.
+const MOST_SESSIONS: usize = 1024;
 
-/// A connection to a manager. Clones share it; calls take turns on it.
+/// A way to a manager. Clones share it; each call that is under way has a connection of its own.
 #[derive(Clone)]
 pub struct Client {
     shared: Arc<Shared>,
 }
 
 struct Shared {
-    socket: PathBuf,
-    /// For messages.
-    root: PathBuf,
+    project: Project,
     /// The manager's process, where its number means something here.
     manager: Option<Manager>,
-    connection: Mutex<Option<Connection>>,
+    pool: Pool,
+    /// Sessions for which there was news when their last answer was given.
+    news: Mutex<HashSet<String>>,
 }
 
 struct Manager {
     pid: u32,
     handle: Arc<OwnedFd>,
 }
-
-type Connection = SendRequest<Full<Bytes>>;
 
 /// What travels to the manager.
 #[derive(Serialize)]
@@ -68,16 +75,15 @@ impl Client {
     /// # Errors
     /// [`Code::NoManager`] where none runs, [`Code::Forbidden`] where the socket is somebody else's.
     pub async fn connect(project: &Project) -> Result<Client, Error> {
-        let socket = project.socket();
-        let stream =
-            socket::connect(&socket).await.map_err(|error| socket::no_way_in(&project.root, &error))?;
+        let pool = Pool::new(project.socket(), project.root.clone());
+        let stream = pool.open().await?;
         let manager = socket::manager_of(&stream)?;
-        let connection = begin(stream).await.map_err(|error| broken(&error))?;
+        pool.add(stream).await?;
         let shared = Shared {
-            socket,
-            root: project.root.clone(),
+            project: project.clone(),
             manager: manager.map(|(pid, handle)| Manager { pid, handle: Arc::new(handle) }),
-            connection: Mutex::new(Some(connection)),
+            pool,
+            news: Mutex::default(),
         };
         Ok(Client { shared: Arc::new(shared) })
     }
@@ -105,67 +111,60 @@ impl Client {
     }
 
     async fn exchange(&self, request: &Request, origin: &Origin) -> Result<Reply, Error> {
-        let mut slot = self.shared.connection.lock().await;
-        // A call that was abandoned half-way leaves nothing behind that another one could use.
-        let mut connection = match slot.take() {
-            Some(connection) => self.usable(connection).await?,
-            None => self.reconnect().await?,
-        };
-        let reply = self.send(&mut connection, request, origin).await;
-        if !connection.is_closed() {
-            *slot = Some(connection);
-        }
-        reply
-    }
-
-    /// The connection itself, or a new one if the manager has closed it meanwhile.
-    async fn usable(&self, mut connection: Connection) -> Result<Connection, Error> {
-        match connection.ready().await {
-            Ok(()) => Ok(connection),
-            Err(_) => self.reconnect().await,
-        }
-    }
-
-    async fn reconnect(&self) -> Result<Connection, Error> {
-        let Shared { socket, root, .. } = &*self.shared;
-        let stream = socket::connect(socket).await.map_err(|error| socket::no_way_in(root, &error))?;
-        socket::manager_of(&stream)?;
-        begin(stream).await.map_err(|error| broken(&error))
-    }
-
-    async fn send(
-        &self,
-        connection: &mut Connection,
-        request: &Request,
-        origin: &Origin,
-    ) -> Result<Reply, Error> {
-        let body = serde_json::to_vec(&Call { origin, request }).map_err(|error| not_sent(&error))?;
-        let call = hyper::Request::builder()
-            .method(Method::POST)
-            .uri(CALL_PATH)
-            .header(HOST, "bpm")
-            .header(CONTENT_TYPE, "application/json")
-            .body(Full::new(Bytes::from(body)))
-            .map_err(|error| not_sent(&error))?;
-        let response = connection.send_request(call).await.map_err(|_| self.died(request))?;
-        self.receive(request, response).await
-    }
-
-    async fn receive(&self, request: &Request, response: hyper::Response<Incoming>) -> Result<Reply, Error> {
-        let status = response.status();
-        let body = Limited::new(response.into_body(), MAX_ANSWER_BYTES).collect().await;
-        let body = body.map_err(|_| self.died(request))?.to_bytes();
+        let body = encode(request.name(), &Call { origin, request })?;
+        let (response, connection) = self
+            .shared
+            .pool
+            .send(post(CALL_PATH, body)?)
+            .await
+            .map_err(|unanswered| self.unanswered(unanswered, request.name()))?;
+        self.note_news(origin, &response);
+        let (status, body) = self.read(request.name(), response).await?;
+        connection.keep();
         if status == StatusCode::OK {
             return serde_json::from_slice(&body).map_err(|_| not_ours(status));
         }
-        Err(serde_json::from_slice::<Error>(&body).unwrap_or_else(|_| not_ours(status)))
+        Err(refusal(status, &body))
     }
 
-    fn died(&self, request: &Request) -> Error {
+    async fn begin_watch(&self, what: &Watch) -> Result<Changes, Error> {
+        let request = post(WATCH_PATH, encode("watch", what)?)?;
+        let mut connection = self.shared.pool.alone().await?;
+        let response = connection.send_request(request).await.map_err(|_| self.died("watch"))?;
+        if response.status() == StatusCode::OK {
+            return Ok(watching::changes(response.into_body(), connection));
+        }
+        let (status, body) = self.read("watch", response).await?;
+        Err(refusal(status, &body))
+    }
+
+    async fn read(&self, name: &str, response: Response<Incoming>) -> Result<(StatusCode, Bytes), Error> {
+        let status = response.status();
+        let body = Limited::new(response.into_body(), MAX_ANSWER_BYTES).collect().await;
+        Ok((status, body.map_err(|_| self.died(name))?.to_bytes()))
+    }
+
+    fn note_news(&self, origin: &Origin, response: &Response<Incoming>) {
+        let Some(session) = &origin.session else { return };
+        let mut news = self.shared.news.lock().unwrap_or_else(PoisonError::into_inner);
+        if !response.headers().contains_key(NEWS_HEADER) {
+            news.remove(session);
+        } else if news.len() < MOST_SESSIONS {
+            news.insert(session.clone());
+        }
+    }
+
+    fn unanswered(&self, unanswered: Unanswered, name: &str) -> Error {
+        match unanswered {
+            Unanswered::NoWayIn(error) => error,
+            Unanswered::Broke => self.died(name),
+        }
+    }
+
+    fn died(&self, name: &str) -> Error {
         let text = format!(
-            "the manager of `{}` went away before it had answered `{}`",
-            self.shared.root.display(),
-            request.name()
+            "the manager of `{}` went away before it had answered `{name}`",
+            self.shared.project.root.display(),
         );
         Error::new(Code::NoManager, text)
             .hint("what was running goes on; `bpm up` starts a manager that takes it over")
@@ -185,15 +184,27 @@ impl Control for Client {
         }
     }
 
-    async fn watch(&self, _what: Watch) -> Result<Changes, Error> {
-        Err(Error::new(Code::Internal, "this client cannot watch"))
+    fn has_news(&self, origin: &Origin) -> bool {
+        let Some(session) = &origin.session else { return false };
+        self.shared.news.lock().unwrap_or_else(PoisonError::into_inner).contains(session)
+    }
+
+    async fn watch(&self, what: Watch) -> Result<Changes, Error> {
+        match timeout(WATCH_BEGINS, self.begin_watch(&what)).await {
+            Ok(begun) => begun,
+            Err(_) => Err(Error::new(
+                Code::TimedOut,
+                format!("the manager did not begin to watch within {} s", WATCH_BEGINS.as_secs()),
+            )
+            .hint("`bpm status` shows what it is doing")),
+        }
     }
 }
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Shared { socket, .. } = &*self.shared;
-        f.debug_struct("Client").field("socket", socket).field("manager", &self.manager_pid()).finish()
+        let root = &self.shared.project.root;
+        f.debug_struct("Client").field("project", root).field("manager", &self.manager_pid()).finish()
     }
 }
 
@@ -205,24 +216,36 @@ pub fn origin() -> Origin {
     Origin::new("cli", who)
 }
 
-/// Starts HTTP on a fresh stream. The task that moves the bytes ends with the connection.
-async fn begin(stream: UnixStream) -> Result<Connection, hyper::Error> {
-    let (sender, connection) = handshake(TokioIo::new(stream)).await?;
-    tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            tracing::debug!(%error, "the connection to the manager broke");
-        }
-    });
-    Ok(sender)
+/// What is too long is not sent: the manager would refuse it, too.
+fn encode(name: &str, message: &impl Serialize) -> Result<Bytes, Error> {
+    let body = serde_json::to_vec(message).map_err(|error| not_sent(&error))?;
+    if body.len() > MAX_REQUEST_BYTES {
+        let (length, most) = (body.len(), MAX_REQUEST_BYTES);
+        let text = format!("`{name}` would be a request of {length} bytes, expected at most {most}");
+        return Err(
+            Error::new(Code::LimitReached, text).hint("put what is long into a file and name the file")
+        );
+    }
+    Ok(Bytes::from(body))
 }
 
-fn broken(error: &hyper::Error) -> Error {
-    Error::new(Code::System, format!("the connection to the manager broke: {error}"))
-        .hint("`bpm status` shows whether it is there")
+fn post(path: &'static str, body: Bytes) -> Result<hyper::Request<Full<Bytes>>, Error> {
+    hyper::Request::builder()
+        .method(Method::POST)
+        .uri(path)
+        .header(HOST, "bpm")
+        .header(CONTENT_TYPE, "application/json")
+        .body(Full::new(body))
+        .map_err(|error| not_sent(&error))
 }
 
 fn not_sent(error: &dyn fmt::Display) -> Error {
     Error::new(Code::Internal, format!("the request could not be written down: {error}"))
+}
+
+/// What the manager said instead of an answer.
+fn refusal(status: StatusCode, body: &[u8]) -> Error {
+    serde_json::from_slice::<Error>(body).unwrap_or_else(|_| not_ours(status))
 }
 
 fn not_ours(status: StatusCode) -> Error {

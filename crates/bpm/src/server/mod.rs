@@ -10,6 +10,7 @@ mod respond;
 mod sockets;
 mod tcp;
 mod unix;
+mod watching;
 
 pub use access::Access;
 pub use endpoint::{Endpoint, bind, bind_auto};

@@ -25,7 +25,7 @@ pub async fn serve_tcp(
     access: Access,
     shutdown: CancellationToken,
 ) {
-    let gate = Arc::new(LoopbackGate { access, mcp: Mcp::new(control) });
+    let gate = Arc::new(LoopbackGate { access, mcp: Mcp::new(control.clone()), control });
     let room = Room::new();
     let mut doors = JoinSet::new();
     for listener in listeners {
@@ -62,6 +62,7 @@ impl Accept for Loopback {
 struct LoopbackGate<C: Control> {
     access: Access,
     mcp: Mcp<C>,
+    control: C,
 }
 
 impl<C: Control> Gate<TcpStream> for LoopbackGate<C> {
@@ -86,7 +87,10 @@ impl<C: Control> Gate<TcpStream> for LoopbackGate<C> {
             return respond::error(&error);
         }
         match parts.uri.path() {
-            "/mcp" => self.mcp.answer(parts, body).await,
+            "/mcp" => {
+                let client = self.control.presence();
+                respond::held(self.mcp.answer(parts, body).await, client)
+            }
             "/healthz" => respond::health(&parts.method),
             _ => respond::not_found(),
         }

@@ -4,11 +4,11 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use bpm::control::{Changes, Control};
+use bpm::control::{Changes, Control, Presence};
 use bpm::server::{Access, Endpoint, bind, serve_tcp};
 use bpm_api::{
-    Began, Code, Done, Error, LogLine, LogPage, ManagerStatus, Mode, Origin, Paths, Reply, Request, Status,
-    Stream, Watch,
+    Began, Change, Code, Done, Error, LogLine, LogPage, ManagerStatus, Mode, Origin, Paths, Reply, Request,
+    Status, Stream, Watch,
 };
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
@@ -19,7 +19,7 @@ use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -35,6 +35,17 @@ pub(crate) struct Pretended {
     /// How many calls wait, and how many were dropped while they did.
     pub(crate) waiting: watch::Sender<usize>,
     pub(crate) dropped: watch::Sender<usize>,
+    /// Clients that are there.
+    pub(crate) present: watch::Sender<usize>,
+    watchers: Arc<Mutex<Vec<mpsc::Sender<Change>>>>,
+}
+
+struct Present(watch::Sender<usize>);
+
+impl Drop for Present {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count -= 1);
+    }
 }
 
 struct Waiting<'a>(&'a Pretended);
@@ -54,6 +65,8 @@ impl Pretended {
             open: watch::Sender::new(false),
             waiting: watch::Sender::new(0),
             dropped: watch::Sender::new(0),
+            present: watch::Sender::new(0),
+            watchers: Arc::default(),
         }
     }
 
@@ -63,6 +76,14 @@ impl Pretended {
 
     pub(crate) fn let_go(&self) {
         self.open.send_replace(true);
+    }
+
+    /// Tells every watcher.
+    pub(crate) async fn happens(&self, change: Change) {
+        let watchers = self.watchers.lock().unwrap().clone();
+        for watcher in watchers {
+            watcher.send(change.clone()).await.unwrap();
+        }
     }
 
     async fn restart(&self, process: Option<&str>) -> Result<Reply, Error> {
@@ -102,8 +123,23 @@ impl Control for Pretended {
         }
     }
 
-    async fn watch(&self, _what: Watch) -> Result<Changes, Error> {
-        Err(Error::new(Code::Closing, "the manager is ending"))
+    /// There is, for one session.
+    fn has_news(&self, origin: &Origin) -> bool {
+        origin.session.as_deref() == Some("curious")
+    }
+
+    fn presence(&self) -> Presence {
+        self.present.send_modify(|count| *count += 1);
+        Presence(Some(Box::new(Present(self.present.clone()))))
+    }
+
+    async fn watch(&self, what: Watch) -> Result<Changes, Error> {
+        if !what.events {
+            return Err(Error::new(Code::InvalidParameter, "nothing to watch"));
+        }
+        let (told, changes) = mpsc::channel(8);
+        self.watchers.lock().unwrap().push(told);
+        Ok(Changes(changes))
     }
 }
 

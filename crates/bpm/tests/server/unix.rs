@@ -80,9 +80,13 @@ async fn garbage_is_refused_by_name_and_the_connection_lives_on() {
     }
     assert_eq!(client.send(Method::GET, "/v1/call", &[], "").await.status, StatusCode::METHOD_NOT_ALLOWED);
     assert_eq!(client.send(Method::POST, "/v1/nothing", &[], "").await.status, StatusCode::NOT_FOUND);
-    let large = client.send(Method::POST, "/v1/call", &[], vec![b' '; 5 * 1024 * 1024]).await;
-    assert_eq!(large.status, StatusCode::PAYLOAD_TOO_LARGE);
-    assert_eq!(large.json()["code"], "limit_reached");
+    for path in ["/v1/call", "/v1/watch"] {
+        let large = client.send(Method::POST, path, &[], vec![b' '; 10_000_000]).await;
+        assert_eq!(large.status, StatusCode::PAYLOAD_TOO_LARGE);
+        assert_eq!(large.json()["code"], "limit_reached");
+    }
+    assert_eq!(client.send(Method::POST, "/v1/watch", &[], "[]").await.status, StatusCode::BAD_REQUEST);
+    assert_eq!(call(&mut client, &Request::GetStatus(GetStatus::default())).await.status, StatusCode::OK);
 }
 
 #[tokio::test]
