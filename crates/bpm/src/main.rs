@@ -10,7 +10,7 @@ use tracing_subscriber::EnvFilter;
 /// Threads of the runtime; what blocks has its own.
 const WORKERS: usize = 2;
 
-fn main() -> ExitCode {
+pub(crate) fn main() -> ExitCode {
     let args: Vec<OsString> = std::env::args_os().collect();
     // Both before there is a runtime or any thread.
     if args.first().is_some_and(|argv0| bpm_shim::is_shim(argv0)) {

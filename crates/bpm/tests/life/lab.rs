@@ -15,6 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(40);
 
 pub struct Lab {
     dir: tempfile::TempDir,
+    program: PathBuf,
     manager: Option<Child>,
     /// The manager was killed, so programs may live without one.
     orphaned: bool,
@@ -27,9 +28,17 @@ impl Lab {
         for name in ["project", "state", "run"] {
             fs::create_dir(dir.path().join(name)).unwrap();
         }
-        let lab = Lab { dir, manager: None, orphaned: false };
+        let program = PathBuf::from(env!("CARGO_BIN_EXE_bpm"));
+        let lab = Lab { dir, program, manager: None, orphaned: false };
         lab.configure(config);
         lab
+    }
+
+    /// Another build of the program takes its place, one that is an example.
+    pub fn program(mut self, name: &str) -> Lab {
+        self.program = self.program.with_file_name("examples").join(name);
+        assert!(self.program.exists(), "{} is missing; `scripts/test` builds it", self.program.display());
+        self
     }
 
     /// The same, with its manager running.
@@ -62,7 +71,7 @@ impl Lab {
     }
 
     pub fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_bpm"));
+        let mut command = Command::new(&self.program);
         command
             .current_dir(self.project())
             .env("XDG_STATE_HOME", self.dir.path().join("state"))

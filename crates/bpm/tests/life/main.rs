@@ -7,6 +7,7 @@
 mod lab;
 
 mod browser;
+mod conformance;
 mod crash;
 mod python_client;
 mod restart;

@@ -16,6 +16,9 @@ use serde::de::IgnoredAny;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
+#[cfg(feature = "conformance-fixtures")]
+use super::fixtures::Handler;
+#[cfg(not(feature = "conformance-fixtures"))]
 use super::handler::Handler;
 use super::identity::{Identity, SESSION_HEADER};
 use super::sessions::Sessions;
