@@ -22,8 +22,8 @@ pub use ops::{
     SearchBuildLog, SearchLogs, Shutdown, Start, Stop, Why, WhyAnswer,
 };
 pub use status::{
-    Alarm, BuildStatus, EventLine, ExitStatus, ManagerStatus, Mode, Paths, ProcessKind, ProcessStatus,
-    Sample, State, Status,
+    Alarm, BuildProgress, BuildStatus, EventLine, ExitStatus, ManagerStatus, Mode, Paths, ProcessKind,
+    ProcessStatus, Sample, State, Status,
 };
 pub use tasks::{
     ClearTasks, EndTask, GetTask, InputSent, KillRequest, RunTask, SendInput, TaskCommand, TaskList,

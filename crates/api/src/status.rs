@@ -180,11 +180,28 @@ pub struct BuildStatus {
     /// `None` while it is under way.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub ok: Option<bool>,
-    /// Seconds since it began (under way) or ended.
-    pub seconds: f64,
+    /// Since it ended; `None` while it is under way.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub ago_seconds: Option<f64>,
+    /// From its beginning to its end, or until now; `None` where nobody wrote down when it began.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub took_seconds: Option<f64>,
+    /// How far it is, where its build tool says so; only while it is under way.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub progress: Option<BuildProgress>,
     /// Why it failed, or what it waits for.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub note: Option<String>,
+}
+
+/// So many steps of so many are done.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct BuildProgress {
+    pub done: u32,
+    pub total: u32,
+    /// What is being worked on, in one line; may be empty.
+    #[serde(skip_serializing_if = "String::is_empty", default)]
+    pub what: String,
 }
 
 /// CPU, memory and ports of a live run's whole tree, taken when asked for, at most once a second.

@@ -208,10 +208,9 @@ fn progress_is_told_while_cargo_builds_and_is_not_in_the_log() {
         seen.as_ref().is_some_and(|progress| progress.what == "lib(build)")
     });
     assert_eq!(seen.map(|progress| (progress.done, progress.total)), Some((1, 4)));
-    let mut open = fs::OpenOptions::new();
-    drop(
-        open.write(true).custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed()).open(&fifo).unwrap(),
-    );
+    let mut options = fs::OpenOptions::new();
+    options.write(true).custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed());
+    until("the build script's ear", || options.open(&fifo).is_ok());
     let output = helper.wait_with_output().unwrap();
     let log = text(&output.stderr);
     assert!(output.status.success(), "{log}");

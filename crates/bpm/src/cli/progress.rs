@@ -1,4 +1,5 @@
-//! Shows on a terminal what a build prints while somebody waits for it: one line, replaced as it goes.
+//! Shows on a terminal how far a build is, or else what it prints, while somebody waits for it: one line, replaced
+//! as it goes.
 
 use bpm_api::{Code, Error};
 use bpm_logs::economy;
@@ -6,11 +7,15 @@ use bpm_logs::economy;
 use super::printer::Printer;
 use crate::client::Readable;
 use crate::logbook::{Begin, Follow, Selection, What};
+use crate::store::build_progress;
 use crate::store::paths::Project;
 
 /// The builds of one process from now on.
 pub(super) struct Progress<'p> {
+    project: Project,
     process: String,
+    /// The newest that has printed something.
+    build: Option<u64>,
     printer: &'p Printer,
     follow: Follow,
     wakeups: Readable,
@@ -25,7 +30,8 @@ pub(super) fn of_builds<'p>(project: &Project, process: &str, printer: &'p Print
     let begin = Begin { only_new: true, ..Begin::default() };
     let follow = Follow::open(project, selection, begin, true).ok()?;
     let wakeups = Readable::new(follow.wakeups()?).ok()?;
-    Some(Progress { process: process.to_owned(), printer, follow, wakeups, last: String::new() })
+    let (project, process) = (project.clone(), process.to_owned());
+    Some(Progress { project, process, build: None, printer, follow, wakeups, last: String::new() })
 }
 
 impl Progress<'_> {
@@ -54,13 +60,29 @@ impl Progress<'_> {
                 break;
             }
             for printed in &pieces {
+                self.build = self.build.max(Some(printed.run));
                 let mut lines = printed.piece.bytes.rsplit(|byte| *byte == b'\n');
                 if let Some(last) = lines.find(|line| !line.is_empty()) {
                     self.last = economy::plain_text(last).trim().to_owned();
                 }
             }
         }
-        self.printer.progress(&format!("building {} … {}", self.process, self.last));
+        self.printer.progress(&self.text());
         Ok(())
+    }
+
+    fn text(&self) -> String {
+        let builds = self.project.builds(&self.process);
+        let steps =
+            self.build.and_then(|build| build_progress::Progress::load(&builds.join(build.to_string())));
+        match steps {
+            Some(steps) if steps.what.is_empty() => {
+                format!("building {} {}/{}", self.process, steps.done, steps.total)
+            }
+            Some(steps) => {
+                format!("building {} {}/{}: {}", self.process, steps.done, steps.total, steps.what)
+            }
+            None => format!("building {} … {}", self.process, self.last),
+        }
     }
 }

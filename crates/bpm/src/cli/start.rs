@@ -7,6 +7,7 @@ use clap::Args;
 
 use super::context::Context;
 use super::failure::Failure;
+use super::progress;
 use crate::client::{self, Client};
 use crate::control::Control;
 use crate::render;
@@ -29,11 +30,18 @@ pub(super) struct StartArgs {
 }
 
 pub(super) async fn run(args: StartArgs, cx: &Context) -> Result<ExitCode, Failure> {
-    let client = Client::connect(&cx.project()?).await?;
+    let project = cx.project()?;
+    let client = Client::connect(&project).await?;
     let mut failed = None;
     for process in args.names {
+        let progress = progress::of_builds(&project, &process, &cx.printer);
         let start = Start { process, timeout_seconds: Some(args.timeout_seconds) };
-        match client.ask(start, client::origin()).await {
+        let outcome = client.ask(start, client::origin());
+        let outcome = match progress {
+            Some(progress) => progress.during(outcome).await,
+            None => outcome.await,
+        };
+        match outcome {
             Ok(began) => drop(cx.printer.show(&began, render::started)?),
             Err(error) => {
                 cx.printer.fail(&error);

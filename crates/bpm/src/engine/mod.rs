@@ -23,7 +23,7 @@ use std::time::Duration;
 use bpm_api::{Error, Origin, Status};
 use bpm_core::config::Config;
 use bpm_core::fleet::{Action, Boot, Event, Fleet, Note, Outcome, Request, Snapshot};
-use bpm_core::ids::{OpId, RunId};
+use bpm_core::ids::{BuildId, OpId, RunId};
 use bpm_core::service::{Artefact, Phase, Run, Service};
 use bpm_core::time::Time;
 use bpm_shim::protocol::Survivor;
@@ -33,6 +33,7 @@ use tokio::time::Instant;
 use crate::exec::watch::Told;
 use crate::exec::world::World;
 use crate::store;
+use crate::store::build_progress::Progress;
 
 use notes::Notes;
 use perform::Performer;
@@ -69,6 +70,11 @@ pub(crate) enum Message {
         process: String,
         reply: oneshot::Sender<Vec<oneshot::Receiver<Vec<Survivor>>>>,
     },
+    /// How far a build under way is: at most ten times a second from each.
+    Progress {
+        build: BuildId,
+        progress: Progress,
+    },
     /// The terminal or systemd wants the manager to end.
     Shutdown,
 }
@@ -95,6 +101,8 @@ pub struct Engine {
     boot_at_latest: Instant,
     /// Disk errors of the logs that are being written.
     log_alarms: BTreeMap<RunId, i32>,
+    /// The newest of each build under way that tells.
+    progress: HashMap<BuildId, Progress>,
     save_error: Option<String>,
     saved: Option<Snapshot>,
     save_at: Option<Instant>,
@@ -124,6 +132,7 @@ impl Engine {
             boot: Some(boot),
             boot_at_latest: Instant::now() + ADOPTION,
             log_alarms: BTreeMap::new(),
+            progress: HashMap::new(),
             save_error: None,
             saved: None,
             save_at: None,
@@ -179,7 +188,15 @@ impl Engine {
 
     fn take(&mut self, message: Message, now: Time, actions: &mut Vec<Action>) {
         match message {
-            Message::Core(event) => actions.append(&mut self.fleet.step(event, now)),
+            Message::Core(event) => {
+                if let Event::BuildDone { build, .. } = &event {
+                    self.progress.remove(build);
+                }
+                actions.append(&mut self.fleet.step(event, now));
+            }
+            Message::Progress { build, progress } => {
+                self.progress.insert(build, progress);
+            }
             Message::Run { run, told: Told::Alarm { errno } } => self.log_alarm(run, errno),
             Message::Run { run, told } => {
                 self.adopting.remove(&run);
@@ -327,7 +344,7 @@ fn saved_after(message: &Message) -> Option<Duration> {
     match message {
         Message::Core(Event::Activity) => Some(ACTIVITY_SAVE),
         Message::Core(_) | Message::Run { .. } | Message::Ask { .. } | Message::Shutdown => Some(LAZY_SAVE),
-        Message::Status { .. } | Message::Survivors { .. } => None,
+        Message::Status { .. } | Message::Progress { .. } | Message::Survivors { .. } => None,
     }
 }
 

@@ -14,6 +14,7 @@ use super::Message;
 use crate::exec::watch::{Command, Told};
 use crate::exec::world::World;
 use crate::exec::{build, retention, start};
+use crate::store::build_progress::Progress;
 
 #[derive(Debug)]
 pub(super) struct Performer {
@@ -88,8 +89,9 @@ impl Performer {
         };
         self.builds.insert(id.clone(), commands);
         let world = Arc::clone(&self.world);
+        let progress = self.hearer(id.clone());
         tokio::spawn(async move {
-            let outcome = build::run(&world, &process, id.number, recipe, received).await;
+            let outcome = build::run(&world, &process, id.number, recipe, received, progress).await;
             done(id, outcome);
         });
     }
@@ -99,10 +101,19 @@ impl Performer {
         self.builds.insert(id.clone(), commands);
         let (world, inbox) = (Arc::clone(&self.world), self.inbox.clone());
         let rust = self.process(&id.process).is_some_and(|process| build::leaves_executable(&process));
+        let progress = self.hearer(id.clone());
         tokio::spawn(async move {
-            let outcome = build::adopt(&world, &id.process, id.number, rust, received).await;
+            let outcome = build::adopt(&world, &id.process, id.number, rust, received, progress).await;
             let _ = inbox.send(Message::Core(Event::BuildDone { build: id, outcome }));
         });
+    }
+
+    /// What passes on how far a build is.
+    fn hearer(&self, build: BuildId) -> impl Fn(Progress) + Send + 'static {
+        let inbox = self.inbox.clone();
+        move |progress| {
+            let _ = inbox.send(Message::Progress { build: build.clone(), progress });
+        }
     }
 
     fn spawn(&mut self, id: RunId, recipe: Mode, artefact: Option<Artefact>) {

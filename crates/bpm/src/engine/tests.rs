@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bpm_api::{Code, GetStatus, Origin, State, Why};
 use bpm_core::config::{Config, Source, parse};
-use bpm_core::fleet::{BuildFailure, Change, Ending, Outcome, SpawnError};
+use bpm_core::fleet::{BuildFailure, BuildOutcome, Change, Ending, Outcome, SpawnError};
 use bpm_core::ids::{Mode, Name};
 use bpm_core::service::{Cause, StopReason};
 use bpm_shim::protocol::Status as Ended;
@@ -127,6 +127,42 @@ async fn a_full_disk_is_not_word_of_a_run_that_is_looked_for() {
     };
     assert_eq!(take(&mut engine, Told::Alarm { errno: Some(28) }), 1);
     assert_eq!(take(&mut engine, Told::NeverStarted), 0);
+}
+
+#[tokio::test]
+async fn a_build_under_way_shows_how_far_it_is_and_a_finished_one_how_long_it_took() {
+    let mut bench = Bench::new(&[]);
+    let text = "[process.web]\ncommand = 'serve'\nautostart = false\nbuild = ['make']\n";
+    bench.config = Arc::new(parse(Source { path: "test", text }, None).unwrap());
+    let (mut engine, _handle) = bench.engine(CALM);
+    let now = clock::now();
+    let what = Request::Start { process: Name::from("web") };
+    drop(engine.fleet.step(Event::Asked { op: OpId(1000), what }, now));
+    let tell = |engine: &mut Engine, number, done| {
+        let build = BuildId { process: Name::from("web"), number };
+        let progress = Progress { done, total: 40, what: "foo".to_owned() };
+        engine.turn(&mut vec![Message::Progress { build, progress }]);
+        engine.status(None, clock::now()).unwrap().processes.remove(0)
+    };
+    let steps = |status: &bpm_api::ProcessStatus| {
+        let progress = status.building.as_ref()?.progress.as_ref()?;
+        Some((progress.done, progress.total, progress.what.clone()))
+    };
+    assert_eq!(steps(&tell(&mut engine, 7, 1)), None, "of another build");
+    for done in [12, 13] {
+        assert_eq!(steps(&tell(&mut engine, 1, done)), Some((done, 40, "foo".to_owned())));
+    }
+    let build = BuildId { process: Name::from("web"), number: 1 };
+    let outcome = BuildOutcome::Failed(BuildFailure { reason: "exit code 2".to_owned() });
+    engine.take(Message::Core(Event::BuildDone { build, outcome }), now + secs(90), &mut Vec::new());
+    let status = engine.status(None, now + secs(100)).unwrap().processes.remove(0);
+    assert_eq!((status.building, engine.progress.len()), (None, 1), "that of the other");
+    let last = status.last_build.unwrap();
+    assert_eq!((last.took_seconds, last.ago_seconds, last.progress), (Some(90.0), Some(10.0), None));
+}
+
+const fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
 }
 
 #[tokio::test]

@@ -5,13 +5,14 @@ use std::time::Duration;
 use bpm_api as api;
 use bpm_core::config::Kind;
 use bpm_core::fleet::{Ending, Outcome, signal_name};
-use bpm_core::ids::Mode;
+use bpm_core::ids::{BuildId, Mode};
 use bpm_core::service::{Intent, LastExit, Service, State, Step};
 use bpm_core::time::Time;
 use bpm_shim::protocol::Survivor;
 
 use super::Engine;
 use crate::logbook;
+use crate::store::build_progress::Progress;
 
 /// Recent events in the status of all processes, and of one.
 const FEW_EVENTS: usize = 3;
@@ -81,14 +82,39 @@ impl Engine {
                 build: build.number,
                 recipe: mode(build.recipe),
                 ok: Some(build.failure.is_none()),
-                seconds: seconds(now.since(build.at)),
+                ago_seconds: Some(seconds(now.since(build.at))),
+                took_seconds: build.took.map(seconds),
+                progress: None,
                 note: build.failure.as_ref().map(ToString::to_string),
             }),
-            building: building(service, now),
+            building: self.building(service, now),
             sample: None,
             keeps_artefact: service.rules().keeps_artefact,
             events: self.notes.recent(service.name(), events),
         }
+    }
+
+    fn building(&self, service: &Service, now: Time) -> Option<api::BuildStatus> {
+        let candidate = service.candidate()?;
+        let (build, since, note) = match candidate.step {
+            Step::Building { build, since } => (build, since, None),
+            Step::Queued if service.intent() == Intent::Up => {
+                let note = "waits until the build before has ended".to_owned();
+                (service.cancelled_build()?, None, Some(note))
+            }
+            Step::Queued => return None,
+        };
+        let id = BuildId { process: service.name().clone(), number: build };
+        let progress = self.progress.get(&id).filter(|_| note.is_none()).cloned();
+        Some(api::BuildStatus {
+            build,
+            recipe: mode(candidate.recipe),
+            ok: None,
+            ago_seconds: None,
+            took_seconds: since.map(|since| seconds(now.since(since))),
+            progress: progress.map(|Progress { done, total, what }| api::BuildProgress { done, total, what }),
+            note,
+        })
     }
 
     fn kind(&self, process: &str) -> api::ProcessKind {
@@ -161,24 +187,6 @@ fn exit_status(exit: &LastExit, now: Time) -> api::ExitStatus {
         asked: exit.asked,
         ago_seconds: seconds(now.since(exit.at)),
     }
-}
-
-fn building(service: &Service, now: Time) -> Option<api::BuildStatus> {
-    let candidate = service.candidate()?;
-    let (build, since, note) = match candidate.step {
-        Step::Building { build, since } => (build, since, None),
-        Step::Queued if service.intent() == Intent::Up => {
-            (service.cancelled_build()?, now, Some("waits until the build before has ended".to_owned()))
-        }
-        Step::Queued => return None,
-    };
-    Some(api::BuildStatus {
-        build,
-        recipe: mode(candidate.recipe),
-        ok: None,
-        seconds: seconds(now.since(since)),
-        note,
-    })
 }
 
 /// What an operation's outcome means to who asked for it. `BuildFailed` still lacks the diagnostics.

@@ -17,20 +17,22 @@ use super::recipe::Recipe;
 use super::start::{environment_of, make_dir, of_line, place_of, told_to_end, working_directory};
 use super::watch::{Command, Place, Told, Watch};
 use super::world::World;
-use super::{build_report, launching};
+use super::{build_progress, build_report, launching};
+use crate::store::build_progress::Progress;
 
 /// Whether bpm's own cargo build makes the executable, and so knows where it is.
 pub fn leaves_executable(process: &Process) -> bool {
     matches!(process.kind, Kind::Rust(_)) && process.build.dev.is_none() && process.build.release.is_none()
 }
 
-/// Builds, and waits for the end.
+/// Builds, and waits for the end. `progress` hears how far it is, at most as often as the build says so.
 pub async fn run(
     world: &World,
     process: &Process,
     number: u64,
     recipe: Mode,
     mut commands: mpsc::UnboundedReceiver<Command>,
+    progress: impl Fn(Progress) + Send,
 ) -> BuildOutcome {
     let prepared = tokio::select! {
         prepared = prepare(world, process, number, recipe) => prepared,
@@ -46,18 +48,20 @@ pub async fn run(
     };
     let end = End::default();
     let dir = place.dir.clone();
-    Watch::new(place, false, end.listener()).follow(launched.control, commands).await;
+    let over = Watch::new(place, false, end.listener()).follow(launched.control, commands);
+    build_progress::during(over, &dir, progress).await;
     launching::reap(launched.child).await;
     conclude(dir, leaves_executable(process), end).await
 }
 
-/// Waits for the end of a build that the manager before began.
+/// Waits for the end of a build that the manager before began; `progress` as in [`run`].
 pub async fn adopt(
     world: &World,
     process: &str,
     number: u64,
     leaves_executable: bool,
     commands: mpsc::UnboundedReceiver<Command>,
+    progress: impl Fn(Progress) + Send,
 ) -> BuildOutcome {
     let dir = world.project.builds(process).join(number.to_string());
     if !dir.exists() {
@@ -65,7 +69,8 @@ pub async fn adopt(
     }
     let place = place_of(world, process, "build", number, dir.clone(), BUILD_LOG_BYTES).as_planned();
     let end = End::default();
-    Watch::new(place, true, end.listener()).adopt(commands).await;
+    let over = Watch::new(place, true, end.listener()).adopt(commands);
+    build_progress::during(over, &dir, progress).await;
     conclude(dir, leaves_executable, end).await
 }
 

@@ -8,6 +8,7 @@ use bpm_shim::protocol::Status;
 
 use super::cargo_helper::{BuildResult, Waiting};
 use super::cargo_output::Diagnostic;
+use crate::store::build_progress::Progress;
 
 /// Errors whose own text is given in full.
 const SHOWN_ERRORS: usize = 3;
@@ -100,6 +101,11 @@ fn log_end(dir: &Path) -> Option<String> {
     let found = log.search(&query).ok()?;
     let lines: Vec<String> = found.lines.iter().map(|line| economy::plain_text(&line.text)).collect();
     (!lines.is_empty()).then(|| lines.join("\n"))
+}
+
+/// How far a build is that is under way and says so.
+pub fn progress(dir: &Path) -> Option<Progress> {
+    Progress::load(dir)
 }
 
 /// How many warnings a build gave.

@@ -3,6 +3,7 @@
 pub mod artefact;
 pub mod bounded;
 pub mod build;
+pub mod build_progress;
 pub mod build_report;
 pub mod cargo;
 pub mod cargo_env;

@@ -1,6 +1,6 @@
 //! The status of a project as a table, with a line of reason below each process that is not simply running.
 
-use bpm_api::{BuildStatus, ExitStatus, ManagerStatus, Mode, ProcessStatus, State, Status};
+use bpm_api::{BuildProgress, BuildStatus, ExitStatus, ManagerStatus, Mode, ProcessStatus, State, Status};
 
 use super::safe::safe_line;
 use super::style::{Ink, Style};
@@ -134,14 +134,28 @@ fn remarks(process: &ProcessStatus) -> Vec<String> {
 
 /// One build in words.
 pub(super) fn one_build(build: &BuildStatus) -> String {
-    let BuildStatus { build: number, recipe, ok, seconds: span, note } = build;
-    let (recipe, span) = (recipe.as_str(), seconds(*span));
+    let BuildStatus { build: number, recipe, ok, ago_seconds, took_seconds, progress, note } = build;
+    let recipe = recipe.as_str();
+    let ago = ago_seconds.map(|ago| format!(" {} ago", seconds(ago))).unwrap_or_default();
+    let took = took_seconds.map(|took| format!(" (took {})", seconds(took))).unwrap_or_default();
     let note = note.as_ref().map(|note| format!(": {}", safe_line(note))).unwrap_or_default();
     match ok {
-        None => format!("build {number} ({recipe}) is under way for {span}{note}"),
-        Some(true) => format!("build {number} ({recipe}) succeeded {span} ago{note}"),
-        Some(false) => format!("build {number} ({recipe}) failed {span} ago{note}"),
+        None => {
+            let steps =
+                progress.as_ref().map(|progress| format!(", {}", steps(progress))).unwrap_or_default();
+            let so_far = took_seconds.map(|took| format!(" for {}", seconds(took))).unwrap_or_default();
+            format!("build {number} ({recipe}) is under way{so_far}{steps}{note}")
+        }
+        Some(true) => format!("build {number} ({recipe}) succeeded{ago}{took}{note}"),
+        Some(false) => format!("build {number} ({recipe}) failed{ago}{took}{note}"),
     }
+}
+
+/// `12/40 (foo, bar)`
+fn steps(progress: &BuildProgress) -> String {
+    let BuildProgress { done, total, what } = progress;
+    let what = if what.is_empty() { String::new() } else { format!(" ({})", safe_line(what)) };
+    format!("{done}/{total}{what}")
 }
 
 /// One exit in words.

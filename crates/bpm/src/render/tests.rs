@@ -1,8 +1,8 @@
 //! What people see, at the widths of two terminals.
 
 use bpm_api::{
-    Alarm, Applied, Began, BuildStatus, Code, Error, EventLine, ExitStatus, LogLine, LogPage, ManagerStatus,
-    Mode, Paths, ProcessKind, ProcessStatus, Sample, State, Status, Stream, WhyAnswer,
+    Alarm, Applied, Began, BuildProgress, BuildStatus, Code, Error, EventLine, ExitStatus, LogLine, LogPage,
+    ManagerStatus, Mode, Paths, ProcessKind, ProcessStatus, Sample, State, Status, Stream, WhyAnswer,
 };
 use insta::assert_snapshot;
 
@@ -72,7 +72,9 @@ fn crashed() -> ProcessStatus {
             build: 9,
             recipe: Mode::Dev,
             ok: Some(false),
-            seconds: 61.0,
+            ago_seconds: Some(61.0),
+            took_seconds: Some(12.4),
+            progress: None,
             note: Some("2 errors".into()),
         }),
         events: vec![EventLine {
@@ -111,7 +113,15 @@ fn status(mode: Mode, processes: Vec<ProcessStatus>) -> Status {
 
 fn busy() -> Status {
     let building = ProcessStatus {
-        building: Some(BuildStatus { build: 4, recipe: Mode::Dev, ok: None, seconds: 3.2, note: None }),
+        building: Some(BuildStatus {
+            build: 4,
+            recipe: Mode::Dev,
+            ok: None,
+            ago_seconds: None,
+            took_seconds: Some(3.2),
+            progress: Some(BuildProgress { done: 12, total: 40, what: "serde, toml(build)".into() }),
+            note: None,
+        }),
         ..running("web", 4801, &[3000, 24_678])
     };
     let stopped = process("db", State::Stopped, "it was stopped by hand");

@@ -175,6 +175,11 @@ struct ServiceDto {
     last_live: Option<(u64, ModeDto, Option<ArtefactDto>)>,
     last_exit: Option<(u64, EndingDto, u64, bool)>,
     last_build: Option<(u64, ModeDto, Option<String>, u64)>,
+    /// Nanoseconds, like all times here.
+    #[serde(default)]
+    last_build_took: Option<u64>,
+    #[serde(default)]
+    build_since: Option<u64>,
     next_run: u64,
     next_build: u64,
     starts: u64,
@@ -208,6 +213,8 @@ fn service_out(service: &ServiceSnapshot) -> ServiceDto {
             let failure = build.failure.as_ref().map(|failure| failure.reason.clone());
             (build.number, mode_out(build.recipe), failure, build.at.as_nanos())
         }),
+        last_build_took: service.last_build.as_ref().and_then(|build| build.took).map(nanos),
+        build_since: service.build_since.map(Time::as_nanos),
         next_run: service.next_run,
         next_build: service.next_build,
         starts: service.starts,
@@ -247,7 +254,9 @@ fn service_in(service: ServiceDto) -> ServiceSnapshot {
             recipe: mode_in(recipe),
             failure: failure.map(|reason| BuildFailure { reason }),
             at: Time::from_nanos(at),
+            took: service.last_build_took.map(Duration::from_nanos),
         }),
+        build_since: service.build_since.map(Time::from_nanos),
         next_run: service.next_run,
         next_build: service.next_build,
         starts: service.starts,

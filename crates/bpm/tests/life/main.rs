@@ -9,6 +9,7 @@ mod lab;
 mod browser;
 mod conformance;
 mod crash;
+mod progress;
 mod python_client;
 mod restart;
 mod rust_project;

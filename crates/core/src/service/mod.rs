@@ -171,6 +171,8 @@ pub struct LastBuild {
     /// `None` when it succeeded.
     pub failure: Option<BuildFailure>,
     pub at: Time,
+    /// `None`: nobody wrote down when it began.
+    pub took: Option<Duration>,
 }
 
 impl Service {

@@ -20,6 +20,8 @@ pub struct ServiceSnapshot {
     pub retiring: Vec<SnapshotRun>,
     /// The candidate's recipe, cause, and its build if that has begun.
     pub next: Option<(Mode, Cause, Option<u64>)>,
+    /// When that build began.
+    pub build_since: Option<Time>,
     pub cancelling: Option<u64>,
     pub crashes: u32,
     pub last_wait: Duration,
@@ -87,7 +89,12 @@ impl Service {
             };
             (candidate.recipe, candidate.cause, build)
         });
+        let build_since = self.next.as_ref().and_then(|candidate| match candidate.step {
+            Step::Building { since, .. } => since,
+            Step::Queued => None,
+        });
         ServiceSnapshot {
+            build_since,
             name: self.name.clone(),
             intent: self.intent,
             live: self.live.as_ref().map(SnapshotRun::of),
@@ -111,8 +118,9 @@ impl Service {
     /// Goes on where the manager before was. Every run that may exist is `Adopting` until it is reported.
     pub(crate) fn restore(rules: Rules, snapshot: ServiceSnapshot, now: Time) -> Service {
         let fresh = Service::new(snapshot.name, rules);
+        let build_since = snapshot.build_since.map(|since| since.min(now));
         let next = snapshot.next.map(|(recipe, cause, build)| {
-            let step = build.map_or(Step::Queued, |build| Step::Building { build, since: now });
+            let step = build.map_or(Step::Queued, |build| Step::Building { build, since: build_since });
             Candidate { recipe, cause, step, rebuilt: false, ops: Vec::new() }
         });
         let mut retiring: Vec<Run> = snapshot.retiring.into_iter().map(SnapshotRun::restore).collect();
@@ -166,6 +174,7 @@ impl ServiceSnapshot {
             live: None,
             retiring: Vec::new(),
             next: None,
+            build_since: None,
             cancelling: None,
             crashes: 0,
             last_wait: Duration::ZERO,

@@ -30,8 +30,19 @@ pub enum Step {
     Queued,
     Building {
         build: u64,
-        since: Time,
+        /// `None`: before this manager, and nobody wrote down when.
+        since: Option<Time>,
     },
+}
+
+impl Candidate {
+    /// How long its build has been going on.
+    fn took(&self, now: Time) -> Option<Duration> {
+        match self.step {
+            Step::Building { since, .. } => since.map(|since| now.since(since)),
+            Step::Queued => None,
+        }
+    }
 }
 
 impl Service {
@@ -88,7 +99,7 @@ impl Service {
         if !builds {
             return self.promote(None, around, out);
         }
-        candidate.step = Step::Building { build: number, since: around.now };
+        candidate.step = Step::Building { build: number, since: Some(around.now) };
         self.next_build += 1;
         self.note(out, Change::BuildStarted { build: number, recipe, cause });
         out.push(Action::Build { build: self.build_id(number), recipe });
@@ -107,6 +118,7 @@ impl Service {
         }
         let current = |step: Step| matches!(step, Step::Building { build, .. } if build == number);
         let Some(candidate) = self.next.as_mut().filter(|c| current(c.step)) else { return };
+        let took = candidate.took(around.now);
         let recipe = candidate.recipe;
         let again = match outcome {
             BuildOutcome::NeverStarted => true,
@@ -119,7 +131,7 @@ impl Service {
         }
         let failure = match outcome {
             BuildOutcome::Built { artefact } => {
-                self.last_build = Some(LastBuild { number, recipe, failure: None, at: around.now });
+                self.last_build = Some(LastBuild { number, recipe, failure: None, at: around.now, took });
                 self.note(out, Change::BuildSucceeded { build: number, recipe });
                 return self.promote(Some((number, artefact)), around, out);
             }
@@ -141,9 +153,11 @@ impl Service {
         around: Around<'_>,
         out: &mut Vec<Action>,
     ) {
-        let mut ops = self.next.take().map(|candidate| candidate.ops).unwrap_or_default();
+        let candidate = self.next.take();
+        let took = candidate.as_ref().and_then(|candidate| candidate.took(around.now));
+        let mut ops = candidate.map(|candidate| candidate.ops).unwrap_or_default();
         self.last_build =
-            Some(LastBuild { number: build, recipe, failure: Some(failure.clone()), at: around.now });
+            Some(LastBuild { number: build, recipe, failure: Some(failure.clone()), at: around.now, took });
         let still_up =
             self.live.as_ref().filter(|run| run.phase.stop_reason().is_none()).map(|run| run.number);
         self.note(out, Change::BuildFailed { build, failure: failure.clone(), still_up });

@@ -297,6 +297,34 @@ fn a_run_told_to_stop_before_it_was_known_to_have_never_started_is_gone() {
 }
 
 #[test]
+fn a_build_took_as_long_as_it_took_whichever_managers_saw_it() {
+    let config = config(vec![rust("web")]);
+    let (mut rig, _) = Rig::booted(&config);
+    rig.wait_secs(20.0);
+    rig.die_and_restore(&config);
+    rig.boot();
+    rig.wait_secs(30.0);
+    rig.build_failed("web", 1);
+    let took = |rig: &Rig| rig.service("web").last_build().expect("a last build").took;
+    assert_eq!(took(&rig), Some(secs(50.0)));
+    rig.die_and_restore(&config);
+    assert_eq!(took(&rig), Some(secs(50.0)));
+}
+
+#[test]
+fn how_long_a_build_took_that_was_not_written_down_is_not_made_up() {
+    let config = config(vec![rust("web")]);
+    let (mut rig, _) = Rig::booted(&config);
+    rig.die_and_restore_from(&config, |mut snapshot| {
+        snapshot.services.iter_mut().for_each(|service| service.build_since = None);
+        snapshot
+    });
+    rig.boot();
+    rig.build_failed("web", 1);
+    assert_eq!(rig.service("web").last_build().expect("a last build").took, None);
+}
+
+#[test]
 fn a_run_that_comes_up_while_the_next_manager_looks_for_it_is_adopted() {
     let config = config(vec![command("web")]);
     let (mut rig, _) = Rig::booted(&config);

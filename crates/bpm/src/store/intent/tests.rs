@@ -40,7 +40,9 @@ fn service(name: &str) -> ServiceSnapshot {
             recipe: Mode::Dev,
             failure: Some(BuildFailure { reason: "2 errors".to_owned() }),
             at: Time::from_nanos(13),
+            took: Some(Duration::from_nanos(14)),
         }),
+        build_since: Some(Time::from_nanos(15)),
         next_run: 10,
         next_build: 8,
         starts: 3,
@@ -70,7 +72,7 @@ fn services() -> Vec<ServiceSnapshot> {
         with("down", &|s| s.intent = Intent::Down),
         with("bare", &|s| {
             (s.live, s.next, s.cancelling, s.due, s.rest) = (None, None, None, None, None);
-            (s.last_live, s.last_exit, s.last_build) = (None, None, None);
+            (s.last_live, s.last_exit, s.last_build, s.build_since) = (None, None, None, None);
         }),
         with("built", &|s| s.last_build.as_mut().unwrap().failure = None),
         with("queued", &|s| s.next = Some((Mode::Dev, Cause::Start, None))),
@@ -148,6 +150,27 @@ fn another_version_and_garbage_are_not_read() {
         fs::write(project.intent(), garbage).unwrap();
         assert_eq!(load(&project, now), None, "{garbage}");
     }
+}
+
+/// Fields that came later have a meaning where they are missing.
+#[test]
+fn a_file_from_before_builds_were_timed_is_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let project = project(dir.path());
+    save(&project, &snapshot()).unwrap();
+    let mut file: serde_json::Value = serde_json::from_slice(&fs::read(project.intent()).unwrap()).unwrap();
+    for service in file["services"].as_array_mut().unwrap() {
+        for field in ["last_build_took", "build_since"] {
+            assert!(service.as_object_mut().unwrap().remove(field).is_some());
+        }
+    }
+    fs::write(project.intent(), file.to_string()).unwrap();
+    let mut expected = snapshot();
+    for service in &mut expected.services {
+        service.build_since = None;
+        service.last_build.iter_mut().for_each(|build| build.took = None);
+    }
+    assert_eq!(load(&project, Time::from_nanos(99)), Some(expected));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use bpm_api::{BuildStatus, EventLine, ExitStatus, ProcessStatus, Sample, State, Status};
+use bpm_api::{BuildProgress, BuildStatus, EventLine, ExitStatus, ProcessStatus, Sample, State, Status};
 
 use super::units::{bytes, count, duration};
 
@@ -144,12 +144,23 @@ fn last_exit(exit: &ExitStatus) -> String {
 fn last_build(build: &BuildStatus) -> String {
     let how = if build.ok == Some(false) { "failed" } else { "ok" };
     let note = build.note.as_ref().map(|note| format!(": {note}")).unwrap_or_default();
-    format!("build {} {how} {} ago{note}", build.build, duration(build.seconds))
+    let ago = build.ago_seconds.map(|ago| format!(" {} ago", duration(ago))).unwrap_or_default();
+    let took = build.took_seconds.map(|took| format!(" (took {})", duration(took))).unwrap_or_default();
+    format!("build {} {how}{ago}{took}{note}", build.build)
 }
 
 fn building(build: &BuildStatus) -> String {
     let note = build.note.as_ref().map(|note| format!(", {note}")).unwrap_or_default();
-    format!("building {} ({}) for {}{note}", build.build, build.recipe.as_str(), duration(build.seconds))
+    let so_far = build.took_seconds.map(|took| format!(" for {}", duration(took))).unwrap_or_default();
+    let steps = build.progress.as_ref().map(steps).unwrap_or_default();
+    format!("building {} ({}){steps}{so_far}{note}", build.build, build.recipe.as_str())
+}
+
+/// ` 12/40 (foo, bar)`
+fn steps(progress: &BuildProgress) -> String {
+    let BuildProgress { done, total, what } = progress;
+    let what = if what.is_empty() { String::new() } else { format!(" ({what})") };
+    format!(" {done}/{total}{what}")
 }
 
 fn events(events: &[EventLine], text: &mut String) {

@@ -1,8 +1,9 @@
 //! Snapshots of what a model reads, and the bounds it is promised.
 
 use bpm_api::{
-    Alarm, Applied, Began, BuildStatus, Code, Done, Error, EventLine, ExitStatus, LogLine, LogPage,
-    ManagerStatus, Mode, Paths, ProcessKind, ProcessStatus, Reply, Sample, State, Status, Stream, WhyAnswer,
+    Alarm, Applied, Began, BuildProgress, BuildStatus, Code, Done, Error, EventLine, ExitStatus, LogLine,
+    LogPage, ManagerStatus, Mode, Paths, ProcessKind, ProcessStatus, Reply, Sample, State, Status, Stream,
+    WhyAnswer,
 };
 
 use super::{error, reply, structured, structured_error};
@@ -49,7 +50,9 @@ fn running(name: &str) -> ProcessStatus {
             build: 9,
             recipe: Mode::Dev,
             ok: Some(true),
-            seconds: 7_404.0,
+            ago_seconds: Some(7_404.0),
+            took_seconds: Some(41.0),
+            progress: None,
             note: None,
         }),
         sample: Some(Sample {
@@ -123,7 +126,9 @@ fn status_of_a_project_in_every_state() {
         build: 10,
         recipe: Mode::Dev,
         ok: Some(false),
-        seconds: 4.0,
+        ago_seconds: Some(4.0),
+        took_seconds: None,
+        progress: None,
         note: Some("2 errors".to_owned()),
     });
     "the new code does not build; run 3 still serves".clone_into(&mut broken.why);
@@ -132,7 +137,9 @@ fn status_of_a_project_in_every_state() {
         build: 1,
         recipe: Mode::Release,
         ok: None,
-        seconds: 33.0,
+        ago_seconds: None,
+        took_seconds: Some(33.0),
+        progress: Some(BuildProgress { done: 12, total: 40, what: "serde, toml".to_owned() }),
         note: Some("waits for cargo's lock".to_owned()),
     });
     let mut lost = process("mail", State::Ended);
