@@ -7,6 +7,7 @@
 mod lab;
 
 mod browser;
+mod clients;
 mod conformance;
 mod crash;
 mod progress;
