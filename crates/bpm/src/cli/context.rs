@@ -32,6 +32,11 @@ impl Context {
         }
     }
 
+    /// The one that `--project` names, if it does.
+    pub(super) fn named_project(&self) -> Option<Result<Project, Error>> {
+        self.project.as_ref().map(|dir| Project::find(dir, true))
+    }
+
     /// The same for a verb that takes a directory itself.
     pub(super) fn project_at(&self, dir: Option<&Path>) -> Result<Project, Error> {
         match (dir, &self.project) {

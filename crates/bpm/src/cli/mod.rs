@@ -7,6 +7,7 @@ mod check;
 mod context;
 mod down;
 mod failure;
+mod install;
 mod known;
 mod load;
 mod logs;
@@ -73,6 +74,7 @@ enum Verb {
     BuildLog(build_log::BuildLogArgs),
     Why(why::WhyArgs),
     Check(check::CheckArgs),
+    Install(install::InstallArgs),
 }
 
 /// Carries out a command line; `args` begin with the program's name. To be called in a tokio runtime.
@@ -103,6 +105,7 @@ async fn run(verb: Verb, cx: &Context) -> Result<ExitCode, Failure> {
         Verb::BuildLog(args) => build_log::run(args, cx).await,
         Verb::Why(args) => why::run(args, cx).await,
         Verb::Check(args) => check::run(&args, cx),
+        Verb::Install(args) => install::run(&args, cx),
     }
 }
 

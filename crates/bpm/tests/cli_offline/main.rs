@@ -5,6 +5,7 @@
 mod check;
 mod follow;
 mod help;
+mod install;
 mod logs;
 mod search;
 mod support;
