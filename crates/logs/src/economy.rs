@@ -1,9 +1,16 @@
 //! Owns making log text short and harmless for people and models. Pure functions; must not know
 //! where the text comes from.
 
+pub mod digest;
+pub mod fold;
+pub mod gather;
+pub mod template;
+pub mod units;
+
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use crate::terminal::settle_line;
+use crate::terminal::{is_text, settle_line, strip_colours};
 
 /// What an answer may cost when nobody says otherwise, in bytes.
 pub const DEFAULT_MAX_BYTES: usize = 8 << 10;
@@ -87,6 +94,18 @@ impl Folded {
             format!("{} (×{})\n", self.text, digits(self.times))
         }
     }
+}
+
+/// As [`plain_text`] for one line, without a copy where none is needed. `scratch` is overwritten.
+pub fn plain_line<'a>(line: &'a [u8], scratch: &'a mut Vec<u8>) -> Cow<'a, str> {
+    if is_text(line) {
+        return String::from_utf8_lossy(line);
+    }
+    scratch.clear();
+    if strip_colours(line, scratch) {
+        return String::from_utf8_lossy(scratch);
+    }
+    Cow::Owned(plain_text(line))
 }
 
 /// The text that a terminal would show at last: colours and other control sequences are gone,

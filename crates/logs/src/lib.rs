@@ -15,12 +15,14 @@ mod store;
 mod terminal;
 mod types;
 mod view;
+mod walk;
 mod writer;
 
 pub use follow::{Chunk, Follower, Piece, Skipped};
 pub use log::{Gap, ReadError, RunLog, StreamBytes, Summary};
 pub use search::{Found, Line, Pattern, Query, SearchError};
 pub use types::{Drained, Limits, Now, Stream};
+pub use walk::{Passed, Walked};
 pub use writer::{Writer, WriterStatus, recover};
 
 #[cfg(test)]

@@ -184,7 +184,7 @@ impl RunLog {
 }
 
 /// The line numbers of the range: from, up to but without.
-fn range(view: &View, query: &Query) -> io::Result<(u64, u64)> {
+pub(crate) fn range(view: &View, query: &Query) -> io::Result<(u64, u64)> {
     let mut first = view.first_line();
     let mut end = view.end_line();
     if let Some(after) = query.after_line {

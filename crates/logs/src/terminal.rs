@@ -30,6 +30,41 @@ pub(crate) fn settle_line(line: &str, out: &mut String) {
     out.extend(row.cells);
 }
 
+/// Appends the text of `line` if nothing is in it but text, colours and what is as harmless; says
+/// whether that is so. Most lines are like that, and this is much cheaper.
+pub(crate) fn strip_colours(line: &[u8], out: &mut Vec<u8>) -> bool {
+    let mut rest = line.strip_suffix(b"\r").unwrap_or(line);
+    let mut erased = false;
+    loop {
+        let at = memchr::memchr(0x1b, rest).unwrap_or(rest.len());
+        let (text, escape) = rest.split_at(at);
+        if !is_text(text) {
+            return false;
+        }
+        out.extend_from_slice(text);
+        if escape.is_empty() {
+            while erased && out.last() == Some(&b' ') {
+                out.pop();
+            }
+            return true;
+        }
+        let Some(parameters) = escape.strip_prefix(b"\x1b[") else { return false };
+        let end = parameters.iter().position(|b| !matches!(b, b'0'..=b';'));
+        match end.map(|end| (&parameters[..end], parameters[end], &parameters[end + 1..])) {
+            Some((_, b'm', after)) => rest = after,
+            // Erases to the right of the end: nothing.
+            Some((b"" | b"0", b'K', after)) => (rest, erased) = (after, true),
+            Some(_) | None => return false,
+        }
+    }
+}
+
+/// Nothing in it can be a control character but tabs.
+pub(crate) fn is_text(bytes: &[u8]) -> bool {
+    // 0xc2 begins the second set of control characters, and a few others.
+    bytes.iter().all(|b| (*b >= b' ' && *b != 0x7f && *b != 0xc2) || *b == b'\t')
+}
+
 #[derive(Debug, Default)]
 struct Row {
     cells: Vec<char>,

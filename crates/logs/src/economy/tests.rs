@@ -1,8 +1,8 @@
 //! Owns the examples and invariants of shaping. Must not know files.
 
-use proptest::prelude::{any, prop, prop_assert, proptest};
+use proptest::prelude::{any, prop, prop_assert, prop_assert_eq, proptest};
 
-use super::{Part, RawLine, Shape, clip, digits, escape_for_terminal, plain_text, shape};
+use super::{Part, RawLine, Shape, clip, digits, escape_for_terminal, plain_line, plain_text, shape};
 
 fn raw<'a>(texts: &[&'a str]) -> Vec<RawLine<'a>> {
     let line = |text: &&'a str| RawLine { prefix: "   ", text: text.as_bytes(), full_len: text.len() as u64 };
@@ -90,6 +90,20 @@ fn nothing_that_a_terminal_obeys_survives_escaping() {
 }
 
 proptest! {
+    #[test]
+    fn the_short_way_to_plain_text_gives_the_same(
+        parts in prop::collection::vec(prop::sample::select(vec![
+            "a", " ", "é", "\t", "\x1b[31m", "\x1b[0m", "\x1b[1;38;5;9m", "\x1b[K", "\x1b[", "\x1b", "\r", "\u{9b}1m", "\u{a0}", "m", "\x07",
+        ]), 0..12),
+        noise in prop::collection::vec(any::<u8>(), 0..12),
+    ) {
+        for line in [parts.concat().into_bytes(), [parts.concat().as_bytes(), &noise].concat()] {
+            let line: Vec<u8> = line.into_iter().filter(|b| *b != b'\n').collect();
+            let mut scratch = vec![1, 2, 3];
+            prop_assert_eq!(plain_line(&line, &mut scratch).into_owned(), plain_text(&line));
+        }
+    }
+
     #[test]
     fn shaped_text_is_clean_and_within_its_limit(
         lines in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..200), 0..60),

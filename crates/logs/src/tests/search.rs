@@ -1,6 +1,8 @@
 //! Owns the tests of queries, most of them against a naive reading of the same log. Must not test
 //! the writer.
 
+use std::ops::ControlFlow;
+
 use proptest::prelude::{Strategy, any, prop, prop_assert, prop_assert_eq, proptest};
 use tempfile::tempdir;
 
@@ -231,4 +233,44 @@ fn bytes_read() -> u64 {
     let io = std::fs::read_to_string("/proc/thread-self/io").unwrap();
     let line = io.lines().find_map(|l| l.strip_prefix("rchar: ")).unwrap();
     line.parse().unwrap()
+}
+
+proptest! {
+    #[test]
+    fn a_walk_passes_what_a_search_finds(
+        script in steps(),
+        segment in 20_u64..400,
+        (query, _) in queries(),
+        last_bytes in 0_u64..300,
+        most in 1_usize..40,
+    ) {
+        let dir = tempdir().unwrap();
+        play(dir.path(), Limits { max_bytes: u64::MAX, segment_bytes: segment }, &script);
+        let log = RunLog::open(dir.path()).unwrap();
+        let query = Query { pattern: None, head: None, tail: None, max_lines: usize::MAX, ..query };
+        let found = log.search(&query).unwrap();
+        let expected: Vec<_> =
+            found.lines.iter().map(|l| (l.number, l.time_ns, l.stream, l.text.clone(), l.full_len)).collect();
+        let walk = |last_bytes, most| {
+            let mut passed = Vec::new();
+            let walked = log
+                .walk(&query, last_bytes, |l| {
+                    passed.push((l.number, l.time_ns, l.stream, l.text.to_vec(), l.full_len));
+                    if passed.len() < most { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+                })
+                .unwrap();
+            (walked, passed)
+        };
+        let (walked, passed) = walk(u64::MAX, usize::MAX);
+        prop_assert_eq!(&passed, &expected);
+        prop_assert_eq!((walked.lines, walked.before, walked.passed), (found.matches, 0, found.matches));
+        prop_assert_eq!(walked.cursor, found.cursor());
+        // Only the end of it.
+        let (walked, passed) = walk(last_bytes, usize::MAX);
+        prop_assert_eq!(walked.before + walked.passed, found.matches);
+        prop_assert_eq!(&passed[..], &expected[usize::try_from(walked.before).unwrap()..]);
+        // Only the start of it.
+        let (_, passed) = walk(u64::MAX, most);
+        prop_assert_eq!(&passed[..], &expected[..most.min(expected.len())]);
+    }
 }
