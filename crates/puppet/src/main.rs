@@ -10,12 +10,22 @@
 //! binary                       all 256 bytes, no line feed at the end
 //! env NAME                     the variable's value, or nothing
 //! cwd                          the working directory
+//! echo                         what is read, line by line, with `echo ` before it, until the end
+//! count                        how much there is to read, until the end
+//! close-stdin                  reads no more
+//! terminal                     which of stdin, stdout and stderr are terminals
+//! controlling                  writes to /dev/tty
+//! size                         the terminal's size
+//! sizes                        the terminal's size, now and after each change, for ever
+//! secret                       reads a line that is not echoed, prints its length
+//! raw                          puts the terminal into raw mode, prints the bytes it reads, up to a `q`
 //! gate FIFO                    waits until somebody opens FIFO for writing and closes it
 //! sleep [--ms MS]              waits, without --ms for ever
 //! ignore-term                  TERM does nothing from here on
 //! own-session                  setsid
 //! fork-grandchild              a child that sleeps
 //! setsid-child                 a child in its own session that sleeps
+//! launch DIR TAG STEP...       a shim in DIR with a puppet at a terminal; then sleeps
 //! daemon                       double fork, own session, deaf to TERM, sleeps
 //! fork-storm [--for-ms MS]     processes that each start the next, in new sessions, and end
 //! listen PORT                  accepts and closes connections on loopback, for ever (0: any port, printed)
@@ -31,13 +41,16 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::net::TcpListener;
 use std::path::PathBuf;
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{self, Command, ExitCode};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use bpm_shim::plan::{Plan, Stdin};
 use rustix::process::{Signal, getpid, kill_process, setsid};
+
+mod input;
 
 /// A storm that nobody ends ends itself.
 const STORM: Duration = Duration::from_secs(20);
@@ -71,7 +84,7 @@ impl Puppet {
         let name = this.option("--name")?.unwrap_or_else(|| "leader".to_owned());
         if let Some(path) = &this.pids {
             let mut file = OpenOptions::new().append(true).create(true).open(path)?;
-            file.write_all(format!("{name} {}\n", std::process::id()).as_bytes())?;
+            file.write_all(format!("{name} {}\n", process::id()).as_bytes())?;
         }
         Ok(this)
     }
@@ -101,6 +114,16 @@ impl Puppet {
                 writeln!(io::stdout(), "{value}")?;
             }
             "cwd" => writeln!(io::stdout(), "{}", env::current_dir()?.display())?,
+            "echo" => input::echo()?,
+            "count" => input::count()?,
+            "close-stdin" => rustix::stdio::dup2_stdin(File::options().write(true).open("/dev/null")?)?,
+            "terminal" => input::is_a_terminal()?,
+            "controlling" => input::controlling()?,
+            "size" => input::size()?,
+            "sizes" => input::sizes()?,
+            "secret" => input::secret()?,
+            "raw" => input::raw()?,
+            "launch" => self.launch()?,
             "gate" => {
                 File::open(self.word("fifo")?)?.read_to_end(&mut Vec::new())?;
             }
@@ -187,8 +210,21 @@ impl Puppet {
         if let Some(pids) = &self.pids {
             command.arg("--pids").arg(pids);
         }
-        command.args(["--name", name]).args(steps).stdin(Stdio::null());
+        command.args(["--name", name]).args(steps).stdin(process::Stdio::null());
         Ok(command)
+    }
+
+    /// What a manager does, by a process that can be killed.
+    fn launch(&mut self) -> io::Result<()> {
+        let (dir, tag) = (PathBuf::from(self.word("a directory")?), self.word("a tag")?);
+        let puppet = env::current_exe()?;
+        let plan = Plan {
+            args: self.words.drain(..).map(Into::into).collect(),
+            stdin: Stdin::Terminal { rows: 24, columns: 80 },
+            ..Plan::new(tag, &puppet, "/")
+        };
+        let _launched = bpm_shim::launch::launch(&puppet, &dir, &plan)?;
+        sleep_for_ever()
     }
 
     fn daemon(&self) -> io::Result<()> {

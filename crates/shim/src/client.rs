@@ -96,7 +96,7 @@ impl Connection {
         }
     }
 
-    /// The descriptors that came with `Welcome`: the pipes' read ends.
+    /// The descriptors that came with `Welcome`: the pipes' read ends, or the terminal's master.
     pub fn take_fds(&mut self) -> Vec<OwnedFd> {
         std::mem::take(&mut self.fds)
     }

@@ -1,4 +1,4 @@
-//! The shim: the small parent of one run. It owns the program's pipes, its log, its process tree and its exit
+//! The shim: the small parent of one run. It owns the program's pipes or terminal, its log, its process tree and its exit
 //! status, and outlives the manager. It must not know any policy (restarts, readiness, configuration).
 //!
 //! A run directory, in the order in which things appear in it:
@@ -17,11 +17,14 @@
 mod cgroup;
 mod clock;
 mod control;
+mod input;
 mod output;
 mod proc;
 mod run;
 mod spawn;
+mod stdio;
 mod sys;
+mod terminal;
 mod wire;
 
 pub mod client;

@@ -1,4 +1,4 @@
-//! The read ends of a program's outputs and their way into the log. Knows no processes.
+//! Our ends of a program's outputs and their way into the log. Knows no processes.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -10,6 +10,8 @@ use rustix::pipe::{PipeFlags, fcntl_setpipe_size, pipe_with};
 const READS_PER_TURN: usize = 16;
 /// A read that brought this much was worth another without asking `poll`.
 const BUSY_READ_BYTES: u64 = 32 << 10;
+/// The same of a terminal, which gives 4 KiB at most.
+const BUSY_TERMINAL_READ_BYTES: u64 = 2 << 10;
 /// A turn that brought this much filled a pipe of the usual size.
 const FULL_TURN_BYTES: u64 = 64 << 10;
 /// Turns of that kind in a row after which a pipe is made large. (Each user has some 64 MiB for large pipes: not for everybody.)
@@ -23,6 +25,7 @@ const DRAIN_READS: usize = 1024;
 pub(crate) struct Output {
     pipe: OwnedFd,
     stream: Stream,
+    busy_read_bytes: u64,
     full_turns: u32,
 }
 
@@ -31,7 +34,14 @@ impl Output {
     pub(crate) fn pipe(stream: Stream) -> rustix::io::Result<(Self, OwnedFd)> {
         let (ours, theirs) = pipe_with(PipeFlags::CLOEXEC)?;
         ioctl_fionbio(&ours, true)?;
-        Ok((Self { pipe: ours, stream, full_turns: 0 }, theirs))
+        let busy_read_bytes = BUSY_READ_BYTES;
+        Ok((Self { pipe: ours, stream, busy_read_bytes, full_turns: 0 }, theirs))
+    }
+
+    /// All that is printed at a terminal, read from its master, which does not block.
+    pub(crate) fn terminal(master: OwnedFd) -> Self {
+        let busy_read_bytes = BUSY_TERMINAL_READ_BYTES;
+        Self { pipe: master, stream: Stream::Stdout, busy_read_bytes, full_turns: 0 }
     }
 
     pub(crate) fn fd(&self) -> BorrowedFd<'_> {
@@ -49,7 +59,7 @@ impl Output {
                 Drained::End => return Turn::Ended,
             }
             let total = log.status().bytes;
-            if total - last < BUSY_READ_BYTES {
+            if total - last < self.busy_read_bytes {
                 break;
             }
             last = total;

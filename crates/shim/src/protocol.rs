@@ -87,7 +87,9 @@ impl fmt::Debug for Request {
 /// What a shim says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Report {
-    /// Answer to `Hello`. Carries (`SCM_RIGHTS`) duplicates of the read ends of the pipes named by the flags, stdout first.
+    /// Answer to `Hello`. Carries (`SCM_RIGHTS`) duplicates of the read ends of the pipes named by the flags, stdout first: to read
+    /// what is left when the shim has been killed, never before. A terminal's master comes as stdout; whoever holds it keeps the
+    /// terminal from hanging up, so it is to be closed with the run.
     Welcome(Welcome),
     /// Everything known now.
     State(State),
@@ -159,7 +161,7 @@ pub struct Welcome {
     pub shim_pid: u32,
     /// The plan's run tag.
     pub run_tag: String,
-    /// A descriptor for stdout's pipe came along.
+    /// A descriptor for stdout's pipe, or for the terminal, came along.
     pub stdout: bool,
     /// A descriptor for stderr's pipe came along (after stdout's).
     pub stderr: bool,
@@ -359,6 +361,9 @@ mod sealed {
 }
 use sealed::Body;
 
+/// What an idle [`Decoder`] keeps.
+const KEPT_BYTES: usize = 4 << 10;
+
 /// [`Request`] or [`Report`].
 pub trait Message: Body {
     /// The whole frame.
@@ -398,6 +403,13 @@ impl<M: Message> Decoder<M> {
         self.buffer.extend_from_slice(bytes);
     }
 
+    /// After a long frame the room that it took.
+    fn give_back(&mut self) {
+        if self.start == self.buffer.len() && self.buffer.capacity() > KEPT_BYTES {
+            *self = Self::default();
+        }
+    }
+
     /// The next whole message, if there is one. Unknown kinds are passed over.
     ///
     /// # Errors
@@ -409,7 +421,10 @@ impl<M: Message> Decoder<M> {
     pub fn next(&mut self) -> Result<Option<M>, FrameError> {
         loop {
             let rest = &self.buffer[self.start..];
-            let Some((head, body)) = rest.split_first_chunk::<4>() else { return Ok(None) };
+            let Some((head, body)) = rest.split_first_chunk::<4>() else {
+                self.give_back();
+                return Ok(None);
+            };
             let len = u32::from_le_bytes(*head) as usize;
             if !(1..=MAX_FRAME_BYTES).contains(&len) {
                 return Err(FrameError::Length(len));

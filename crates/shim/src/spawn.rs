@@ -11,12 +11,15 @@ use std::path::Path;
 use rustix::pipe::{PipeFlags, pipe_with};
 
 use crate::cgroup::Cgroup;
-use crate::plan::Plan;
+use crate::plan::{Plan, Stdin};
 use crate::protocol::{SpawnFailure, Step};
+use crate::stdio::Theirs;
 use crate::sys::{self, ChildFds, ChildNote, Image};
 
 const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 const DEFAULT_UMASK: u32 = 0o022;
+/// What every terminal description database has, and nearly every reader of our logs understands.
+const DEFAULT_TERM: &str = "xterm-256color";
 
 /// A forked child that has yet to execute its program.
 #[derive(Debug)]
@@ -26,25 +29,16 @@ pub(crate) struct Starting {
     pub(crate) notes: OwnedFd,
 }
 
-/// The program's ends of its outputs: to be dropped when it has been forked.
-#[derive(Debug)]
-pub(crate) struct Outputs {
-    pub(crate) stdout: OwnedFd,
-    pub(crate) stderr: OwnedFd,
-}
-
 /// Forks the plan's program.
-pub(crate) fn start(
-    plan: &Plan,
-    outputs: &Outputs,
-    cgroup: Option<&Cgroup>,
-) -> Result<Starting, SpawnFailure> {
+pub(crate) fn start(plan: &Plan, stdio: &Theirs, cgroup: Option<&Cgroup>) -> Result<Starting, SpawnFailure> {
     let image = image(plan)?;
     let (notes, theirs) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)
         .map_err(|error| failure(Step::Prepare, "cannot make a pipe", &error.into()))?;
     let fds = ChildFds {
-        stdout: outputs.stdout.as_fd(),
-        stderr: outputs.stderr.as_fd(),
+        stdin: stdio.stdin(),
+        stdout: stdio.stdout(),
+        stderr: stdio.stderr(),
+        terminal: stdio.is_terminal(),
         cgroup: cgroup.map(Cgroup::fds),
         notes: theirs.as_fd(),
     };
@@ -68,7 +62,11 @@ pub(crate) fn open_stdout_file(name: &str) -> io::Result<OwnedFd> {
 
 fn image(plan: &Plan) -> Result<Image, SpawnFailure> {
     let tag = (OsString::from(crate::RUN_TAG_VARIABLE), OsString::from(&plan.run_tag));
-    let env = plan.env.iter().filter(|(name, _)| *name != tag.0).chain([&tag]);
+    let term = (OsString::from("TERM"), OsString::from(DEFAULT_TERM));
+    let wants_term =
+        matches!(plan.stdin, Stdin::Terminal { .. }) && plan.env.iter().all(|(name, _)| *name != term.0);
+    let added = wants_term.then_some(&term).into_iter().chain([&tag]);
+    let env = plan.env.iter().filter(|(name, _)| *name != tag.0).chain(added);
     let argv0 = plan.argv0.as_ref().unwrap_or(&plan.program);
     Ok(Image {
         candidates: candidates(plan).iter().map(|path| c_string(path)).collect::<Result<_, _>>()?,
@@ -125,6 +123,10 @@ pub(crate) fn failure(step: Step, what: &str, error: &io::Error) -> SpawnFailure
 pub(crate) fn explain(plan: &Plan, note: ChildNote) -> Option<SpawnFailure> {
     let (step, errno, message) = match note {
         ChildNote::Cgroup(_) => return None,
+        ChildNote::Terminal(errno) => {
+            let message = format!("cannot make the terminal the program's own: {}", os_words(errno));
+            (Step::Prepare, errno, message)
+        }
         ChildNote::Cwd(errno) => {
             let cwd = plan.cwd.display();
             let message = match errno {

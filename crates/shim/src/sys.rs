@@ -161,11 +161,15 @@ pub(crate) struct Image {
     pub(crate) open_files: Option<u64>,
 }
 
-/// The descriptors of a child to be. Standard input is this process's own: `/dev/null`.
+/// The descriptors of a child to be.
 #[derive(Debug)]
 pub(crate) struct ChildFds<'a> {
+    /// `None`: this process's own, `/dev/null`.
+    pub(crate) stdin: Option<BorrowedFd<'a>>,
     pub(crate) stdout: BorrowedFd<'a>,
     pub(crate) stderr: BorrowedFd<'a>,
+    /// Stdout is a terminal, which becomes the controlling one.
+    pub(crate) terminal: bool,
     /// The group to be born into.
     pub(crate) cgroup: Option<GroupFds<'a>>,
     /// Takes [`notes`](ChildNote); closed by exec, so end-of-file without a fatal note means that the program runs.
@@ -188,6 +192,8 @@ pub(crate) enum ChildNote {
     Cwd(i32),
     /// It could not execute its program, and is gone.
     Exec(i32),
+    /// It did not get its controlling terminal, and is gone.
+    Terminal(i32),
 }
 
 impl ChildNote {
@@ -198,6 +204,7 @@ impl ChildNote {
             Self::Cgroup(errno) => (1, errno),
             Self::Cwd(errno) => (2, errno),
             Self::Exec(errno) => (3, errno),
+            Self::Terminal(errno) => (4, errno),
         };
         let mut bytes = [0; Self::BYTES];
         bytes[0] = kind;
@@ -211,6 +218,7 @@ impl ChildNote {
             1 => Some(Self::Cgroup(errno)),
             2 => Some(Self::Cwd(errno)),
             3 => Some(Self::Exec(errno)),
+            4 => Some(Self::Terminal(errno)),
             _ => None,
         }
     }
@@ -281,6 +289,13 @@ unsafe fn child(
         }
         libc::umask(image.umask);
         limit_open_files(image.open_files);
+        if fds.terminal && libc::ioctl(fds.stdout.as_raw_fd(), libc::TIOCSCTTY, 0) < 0 {
+            note(fds, ChildNote::Terminal(errno()));
+            libc::_exit(127);
+        }
+        if let Some(stdin) = fds.stdin {
+            libc::dup2(stdin.as_raw_fd(), libc::STDIN_FILENO);
+        }
         libc::dup2(fds.stdout.as_raw_fd(), libc::STDOUT_FILENO);
         libc::dup2(fds.stderr.as_raw_fd(), libc::STDERR_FILENO);
         default_signals();

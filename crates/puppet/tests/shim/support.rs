@@ -4,14 +4,14 @@ use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bpm_shim::client::Connection;
 use bpm_shim::exit_record::{self, ExitRecord, Recorded};
 use bpm_shim::launch::{Launched, launch};
 use bpm_shim::plan::Plan;
-use bpm_shim::protocol::{Exit, Report, Request, Status, Welcome};
+use bpm_shim::protocol::{Exit, InputOutcome, InputStatus, Report, Request, Status, Welcome};
 use bpm_shim::tree::kill_tagged;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
@@ -123,11 +123,23 @@ impl Run {
     }
 
     pub(crate) fn log_bytes(&self) -> Vec<u8> {
-        let entries = fs::read_dir(&self.dir).unwrap().map(|entry| entry.unwrap().path());
-        let mut segments: Vec<PathBuf> =
-            entries.filter(|path| path.file_name().unwrap().to_str().unwrap().starts_with("out.")).collect();
-        segments.sort();
-        segments.into_iter().flat_map(|path| fs::read(path).unwrap()).collect()
+        log_of(&self.dir)
+    }
+
+    /// Sends input and waits for what became of it.
+    pub(crate) fn input(&mut self, bytes: &[u8], end: bool) -> InputOutcome {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let sent = COUNT.fetch_add(1, Ordering::Relaxed);
+        self.send(&Request::Input { id: sent, bytes: bytes.to_vec(), end });
+        self.until(|report| match report {
+            Report::Input { id, outcome } if *id == sent => Some(*outcome),
+            _ => None,
+        })
+    }
+
+    pub(crate) fn input_status(&mut self) -> InputStatus {
+        self.send(&Request::Status);
+        self.until(|report| if let Report::State(state) = report { Some(state.input) } else { None })
     }
 
     /// The pids of the processes with these names, once all of them have said theirs.
@@ -164,6 +176,29 @@ impl Drop for Run {
             assert_eq!(left, []);
         }
     }
+}
+
+/// What is in the log of a run directory.
+pub(crate) fn log_of(dir: &Path) -> Vec<u8> {
+    let entries = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    let mut segments: Vec<PathBuf> =
+        entries.filter(|path| path.file_name().unwrap().to_str().unwrap().starts_with("out.")).collect();
+    segments.sort();
+    segments.into_iter().flat_map(|path| fs::read(path).unwrap()).collect()
+}
+
+/// Nothing wakes the shim. Another run from start to end is the clock: a shim that wakes up by itself would have been seen
+/// in that time. One more before it is for what has just happened to settle.
+pub(crate) fn assert_quiet(run: &Run) {
+    let awake = || {
+        let of = |field| proc_status(run.shim(), field).unwrap().parse::<u64>().unwrap();
+        of("voluntary_ctxt_switches") + of("nonvoluntary_ctxt_switches")
+    };
+    let clock = || assert!(Run::start("sleep --ms 600 exit 0").over());
+    clock();
+    let before = awake();
+    clock();
+    assert_eq!(awake() - before, 0, "the shim was woken");
 }
 
 /// Waits for a condition that nothing announces.

@@ -16,6 +16,7 @@ struct Ready {
     listener: bool,
     notes: bool,
     outputs: [bool; 2],
+    input: bool,
     connections: Vec<usize>,
 }
 
@@ -32,6 +33,10 @@ impl Life {
                 }
             }
             busy = ready.outputs != [false; 2] && self.read_outputs(&mut control, ready.outputs);
+            if ready.input {
+                // An error means that it has been closed, which the next to write hears.
+                let _ = self.input.flush();
+            }
             if ready.notes {
                 self.read_notes(&mut control);
             }
@@ -76,8 +81,15 @@ impl Life {
             outputs[0],
             outputs[1],
         ];
-        let mut fds: Vec<PollFd<'_>> =
-            fixed.into_iter().flatten().map(readable).chain(control.poll_fds()).collect();
+        let input = self.input.fd();
+        let writable = |fd| PollFd::from_borrowed_fd(fd, PollFlags::OUT);
+        let mut fds: Vec<PollFd<'_>> = fixed
+            .into_iter()
+            .flatten()
+            .map(readable)
+            .chain(input.map(writable))
+            .chain(control.poll_fds())
+            .collect();
         match poll(&mut fds, timeout) {
             Ok(_) | Err(Errno::INTR) => {}
             // Out of memory for a moment: whatever is ready is still ready at the next call.
@@ -90,6 +102,7 @@ impl Life {
             listener: is_ready(fixed[1].is_some()),
             notes: is_ready(fixed[2].is_some()),
             outputs: [is_ready(fixed[3].is_some()), is_ready(fixed[4].is_some())],
+            input: is_ready(input.is_some()),
             connections: Vec::new(),
         };
         ready.connections =

@@ -4,21 +4,22 @@ use std::mem;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
-use bpm_logs::{Limits, Now, Stream, Writer};
+use bpm_logs::{Limits, Now, Writer};
 use rustix::process::Signal;
 
 use crate::cgroup::{self, Cgroup};
 use crate::clock;
 use crate::control::Control;
 use crate::exit_record::{ExitRecord, Outcome, Rest, Slot};
+use crate::input::Input;
 use crate::output::{Output, Turn};
 use crate::plan::Plan;
 use crate::proc::Stat;
 use crate::protocol::{
-    Exit, InputOutcome, InputStatus, Leader, LogStatus, Phase, Report, Request, SpawnFailure, Stamp, State,
-    Status, Step, Tier, Usage,
+    Exit, Leader, LogStatus, Phase, Report, Request, SpawnFailure, Stamp, State, Status, Step, Tier, Usage,
 };
-use crate::spawn::{self, Outputs, Starting};
+use crate::spawn::{self, Starting};
+use crate::stdio::{self, Ours};
 use crate::sys::{self, ChildNote, Reap, Reaped};
 use crate::tree::{self, Tree};
 
@@ -34,6 +35,7 @@ pub(super) struct Life {
     slot: Slot,
     pub(super) log: Writer,
     pub(super) signals: OwnedFd,
+    pub(super) input: Input,
     pub(super) stdout: Option<Output>,
     pub(super) stderr: Option<Output>,
     cgroup: Option<Cgroup>,
@@ -87,10 +89,10 @@ impl Life {
         };
         let (cgroup, tier) = make_cgroup(&plan);
         let started = clock::stamp();
-        let opened = outputs(&plan).and_then(|(stdout, stderr, theirs)| {
-            spawn::start(&plan, &theirs, cgroup.as_ref()).map(|starting| (stdout, stderr, starting))
+        let opened = stdio::open(&plan).and_then(|(ours, theirs)| {
+            spawn::start(&plan, &theirs, cgroup.as_ref()).map(|starting| (ours, starting))
         });
-        let (stdout, stderr, starting) = match opened {
+        let (Ours { input, stdout, stderr }, starting) = match opened {
             Ok(opened) => opened,
             Err(failure) => {
                 cgroup.iter().for_each(|cgroup| cgroup::remove(cgroup.dir()));
@@ -113,8 +115,9 @@ impl Life {
             slot,
             log,
             signals,
+            input,
             stdout,
-            stderr: Some(stderr),
+            stderr,
             cgroup,
             tier,
             started,
@@ -158,9 +161,10 @@ impl Life {
                 control.send(index, &Report::Survivors { total, list });
             }
             Request::Release => self.release = true,
-            Request::Resize { .. } => {}
-            Request::Input { id, .. } => {
-                control.send(index, &Report::Input { id, outcome: InputOutcome::NoInput });
+            Request::Resize { rows, columns } => self.input.resize(rows, columns),
+            Request::Input { id, ref bytes, end } => {
+                let outcome = self.input.take(bytes, end);
+                control.send(index, &Report::Input { id, outcome });
             }
         }
     }
@@ -345,7 +349,7 @@ impl Life {
                 lost_lines: log.lost_lines,
                 disk_errno: log.disk_error,
             },
-            input: InputStatus::default(),
+            input: self.input.status(),
         }
     }
 }
@@ -357,21 +361,4 @@ fn make_cgroup(plan: &Plan) -> (Option<Cgroup>, Tier) {
         Some(Ok(cgroup)) => (Some(cgroup), Tier::Cgroup),
         Some(Err(error)) => (None, Tier::Tree { cgroup_errno: Some(error.raw_os_error().unwrap_or(0)) }),
     }
-}
-
-type Opened = (Option<Output>, Output, Outputs);
-
-fn outputs(plan: &Plan) -> Result<Opened, SpawnFailure> {
-    let failed = |what: &str, error| spawn::failure(Step::Prepare, what, &error);
-    let no_pipe = |error: rustix::io::Errno| failed("cannot make a pipe", error.into());
-    let (stderr, their_stderr) = Output::pipe(Stream::Stderr).map_err(no_pipe)?;
-    let (stdout, their_stdout) = match &plan.stdout_file {
-        Some(name) => {
-            let file = spawn::open_stdout_file(name)
-                .map_err(|error| failed("cannot open the file for stdout", error))?;
-            (None, file)
-        }
-        None => Output::pipe(Stream::Stdout).map(|(ours, theirs)| (Some(ours), theirs)).map_err(no_pipe)?,
-    };
-    Ok((stdout, stderr, Outputs { stdout: their_stdout, stderr: their_stderr }))
 }
