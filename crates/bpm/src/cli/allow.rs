@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::context::Context;
 use super::failure::Failure;
-use crate::store::{config, lock, trust};
+use crate::store::{config, place, trust};
 
 /// Approve the configuration as it is now
 ///
@@ -22,7 +22,9 @@ pub(super) struct AllowArgs {}
 pub(super) fn run(_args: &AllowArgs, cx: &Context) -> Result<ExitCode, Failure> {
     let project = cx.project()?;
     let loaded = config::load(&project)?;
-    lock::make_private_dir(&project.state)?;
+    let settled = place::settle(&project)?;
+    settled.note.iter().for_each(|note| cx.printer.note(note));
+    let project = settled.project;
     trust::approve(&project, &loaded.fingerprint).map_err(|error| {
         Error::new(Code::System, format!("cannot write into `{}`: {error}", project.state.display()))
     })?;

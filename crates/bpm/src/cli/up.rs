@@ -20,7 +20,7 @@ use crate::manager::{self, Manager, Options};
 use crate::render;
 use crate::store::config::Loaded;
 use crate::store::paths::Project;
-use crate::store::{config, lock, trust};
+use crate::store::{config, lock, place, trust};
 
 /// How long a lock without a manager behind it is waited for.
 const SETTLING: Duration = Duration::from_secs(3);
@@ -82,7 +82,9 @@ pub(super) async fn run(args: UpArgs, cx: &Context) -> Result<ExitCode, Failure>
 
 /// No manager runs: this becomes one, or leaves one in the background.
 async fn manage(args: &UpArgs, cx: &Context, project: &Project, loaded: Loaded) -> Result<ExitCode, Failure> {
-    lock::make_private_dir(&project.state)?;
+    let settled = place::settle(project)?;
+    settled.note.iter().for_each(|note| cx.printer.note(note));
+    let project = &settled.project;
     approve(project, &loaded.fingerprint)?;
     if args.detach {
         manager::detach(project, &args.flags())?;

@@ -7,8 +7,8 @@ use std::process::{Command, Stdio};
 
 use bpm_api::{Code, Error};
 
-use crate::store::lock::make_private_dir;
 use crate::store::paths::Project;
+use crate::store::place;
 
 /// What the detached manager says first, in one line: nothing to say, or an error.
 const READY: &str = "ready";
@@ -18,7 +18,7 @@ const READY: &str = "ready";
 /// # Errors
 /// The new manager's own error, or `System` where it cannot be started.
 pub fn detach(project: &Project, arguments: &[&str]) -> Result<(), Error> {
-    make_private_dir(&project.state)?;
+    let project = &place::settle(project)?.project;
     let log = project.state.join("manager.log");
     let system =
         |what: &str, error: &std::io::Error| Error::new(Code::System, format!("cannot {what}: {error}"));

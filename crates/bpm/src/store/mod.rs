@@ -7,6 +7,7 @@ pub mod intent;
 pub mod journal;
 pub mod lock;
 pub mod paths;
+pub mod place;
 pub mod trust;
 
 use std::fs::{self, OpenOptions};

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use bpm_api::{Code, Error};
 use sha2::{Digest, Sha256};
 
+use super::place;
+
 /// The project's configuration file.
 pub const CONFIG: &str = ".mcp-run";
 /// Overrides it key by key; not tracked.
@@ -20,7 +22,7 @@ pub struct Project {
     pub root: PathBuf,
     /// A hash of the canonical root, 16 hexadecimal digits.
     pub id: String,
-    /// `STATE/v1/ID`.
+    /// `STATE/v1/ID`; elsewhere where STATE cannot hold it, see [`place::settle`].
     pub state: PathBuf,
 }
 
@@ -56,7 +58,8 @@ impl Project {
     fn at(root: PathBuf) -> Project {
         let hash = Sha256::digest(root.as_os_str().as_bytes());
         let id = hash[..8].iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-        let state = state_home().join("v1").join(&id);
+        let home = state_home();
+        let state = place::elsewhere(&home, &id).unwrap_or_else(|| home.join("v1").join(&id));
         Project { root, id, state }
     }
 
