@@ -11,6 +11,7 @@ mod install;
 mod known;
 mod load;
 mod logs;
+mod old_name;
 mod output;
 mod printer;
 mod progress;
@@ -26,7 +27,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 
 use context::Context;
 use failure::Failure;
@@ -37,14 +38,21 @@ use printer::Printer;
 #[derive(Debug, Parser)]
 #[command(name = "bpm", version, arg_required_else_help = true, max_term_width = 100, after_help = EXAMPLES)]
 struct Cli {
+    #[command(flatten)]
+    everywhere: Everywhere,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+// no comment for the documentation: clap would take it for the program's
+#[derive(Debug, Args)]
+struct Everywhere {
     /// The project's directory (default: the nearest one upwards with `.mcp-run`, else the git worktree)
     #[arg(long, global = true, value_name = "DIR", help_heading = "Everywhere")]
     project: Option<PathBuf>,
     /// Print the answer as JSON; errors too, on stderr
     #[arg(long, global = true, help_heading = "Everywhere")]
     json: bool,
-    #[command(subcommand)]
-    verb: Verb,
 }
 
 const EXAMPLES: &str = "\
@@ -79,13 +87,16 @@ enum Verb {
 
 /// Carries out a command line; `args` begin with the program's name. To be called in a tokio runtime.
 pub async fn main(args: Vec<OsString>) -> ExitCode {
-    let cli = match Cli::try_parse_from(args) {
+    let parsed = match args.first() {
+        Some(argv0) if old_name::is_meant(argv0) => old_name::parse(args),
+        Some(_) | None => Cli::try_parse_from(args),
+    };
+    let Cli { everywhere, verb } = match parsed {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
-    let printer = Printer::for_process(cli.json);
-    let cx = Context::new(cli.project, printer);
-    match run(cli.verb, &cx).await {
+    let cx = Context::new(everywhere.project, Printer::for_process(everywhere.json));
+    match run(verb, &cx).await {
         Ok(code) => code,
         Err(failure) => failure.report(&cx.printer),
     }

@@ -107,6 +107,11 @@ async fn manage(args: &UpArgs, cx: &Context, project: &Project, loaded: Loaded) 
 }
 
 impl UpArgs {
+    /// As `background-process-manager` means it.
+    pub(super) fn under_the_old_name(self) -> UpArgs {
+        UpArgs { refuse_if_managed: true, ..self }
+    }
+
     fn options(&self, relay: bool) -> Options {
         Options { boot: Boot { dev: self.dev, fresh: self.fresh }, relay }
     }

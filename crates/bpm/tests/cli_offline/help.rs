@@ -51,7 +51,10 @@ fn the_old_name_is_up() {
     let bench = Bench::new("");
     let mut old = bench.command(env!("CARGO_BIN_EXE_background-process-manager"));
     let ran = bench.ran(old.arg("--help").output().unwrap()).code(0);
-    assert_eq!(ran.out, bench.run(&["up", "--help"]).out);
+    assert_snapshot!("help_old_name", ran.out);
+    let mut old = bench.command(env!("CARGO_BIN_EXE_background-process-manager"));
+    let wrong = bench.ran(old.args([".", "--nope"]).output().unwrap()).code(2);
+    assert!(wrong.err.contains("Usage: background-process-manager "), "{}", wrong.err);
 }
 
 #[test]

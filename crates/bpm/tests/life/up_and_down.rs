@@ -145,6 +145,13 @@ fn a_second_manager_is_refused_with_the_first_ones_pid() {
     let output = lab.bpm(&["--json", "up", "--refuse-if-managed"]);
     let said = text(&output.stderr);
     assert!(!output.status.success() && said.contains(&lab.manager_pid().to_string()), "{said}");
+    // what the old name always means
+    let set = lab.command();
+    let set = set.get_envs().filter_map(|(name, value)| Some((name, value?)));
+    let mut old = std::process::Command::new(env!("CARGO_BIN_EXE_background-process-manager"));
+    let old = old.arg(lab.project()).envs(set).env_remove("BPM_STATE_DIR").output().unwrap();
+    let said = text(&old.stderr);
+    assert!(!old.status.success() && said.contains(&lab.manager_pid().to_string()), "{said}");
 }
 
 #[test]
