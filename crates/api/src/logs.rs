@@ -14,31 +14,31 @@ pub enum Stream {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LogQuery {
-    /// Process name; all processes when left out.
+    /// Process or task; all when left out.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub process: Option<String>,
-    /// Regular expression (Rust syntax). All lines when left out.
+    /// Regex (Rust syntax); all lines when left out.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub pattern: Option<String>,
-    /// Lines before and after each match.
+    /// Lines around each match.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub context_lines: Option<u32>,
-    /// The first N lines of the result.
+    /// First N lines.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub head: Option<u32>,
-    /// The last N lines of the result.
+    /// Last N lines.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub tail: Option<u32>,
-    /// Which kept log: -1 newest (default), -2 the one before, 0 oldest, 1 the next.
+    /// Which kept log: -1 newest (default), -2 the one before, 0 oldest.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub index: Option<i64>,
-    /// A run or build by its number, instead of `index`.
+    /// Its number, instead of `index`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub run: Option<u64>,
-    /// Go on after an earlier answer.
+    /// Of an earlier answer: what came after.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub cursor: Option<String>,
-    /// Only newer lines: `30s`, `10m`, `2h`, or an RFC 3339 time.
+    /// Newer lines only: `30s`, `10m`, `2h`, or RFC 3339.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub since: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none", default)]

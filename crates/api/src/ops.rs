@@ -59,13 +59,13 @@ pub struct GetStatus {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Restart {
-    /// May be left out where only one is configured.
+    /// May be left out where there is one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub process: Option<String>,
-    /// Recipe: `dev` (default), or `release` to try one.
+    /// `dev` (default), or `release` to try it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub mode: Option<Mode>,
-    /// How long to wait for the outcome (50); the work goes on after it.
+    /// Longest wait (50); the work goes on after it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub timeout_seconds: Option<f64>,
 }
@@ -74,7 +74,7 @@ pub struct Restart {
 #[serde(deny_unknown_fields)]
 pub struct Start {
     pub process: String,
-    /// How long to wait for the outcome (50); the work goes on after it.
+    /// Longest wait (50); the work goes on after it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub timeout_seconds: Option<f64>,
 }
@@ -83,7 +83,7 @@ pub struct Start {
 #[serde(deny_unknown_fields)]
 pub struct Stop {
     pub process: String,
-    /// How long to wait for the outcome (50); the work goes on after it.
+    /// Longest wait (50); the work goes on after it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub timeout_seconds: Option<f64>,
 }
@@ -284,18 +284,18 @@ macro_rules! op {
 }
 
 op!(GetStatus => Status(Status), "get_status",
-    "Mode and, per process: state and why, pid, run, uptime, ports, CPU, memory, next restart, last exit, last build, recent events.",
+    "What runs, and why something does not: state, pid, ports, last exit, last build, tasks. With `process` also its recent events.",
     |out| *out);
 op!(Restart => Began(Began), "restart",
     "Build, then swap: the old run serves until the build has succeeded, and stays if it fails (the errors are returned). Use after editing code.");
 op!(Start => Began(Began), "start",
-    "Start a process that is stopped or waiting after a crash; one that runs is left alone. To load new code use `restart`.");
+    "Start a process that is stopped or waits after a crash; one that runs is left alone. To load new code use `restart`.");
 op!(Stop => Done(Done), "stop",
     "Stop a process and its whole tree; it stays stopped until started. Not needed before `restart`.");
 op!(SearchLogs => LogPage(LogPage), "search_logs",
-    "Lines a process printed, by regex, time or position; also after it ended. Matches are marked ` * `, context is indented.");
+    "Lines that a process or task printed, by regex, time or position; also after it ended. Without parameters: the newest log, condensed. To wait for a line use `wait_for`.");
 op!(SearchBuildLog => LogPage(LogPage), "search_build_log",
-    "The same over builds. `restart` already returns the first errors.");
+    "`search_logs`, with the same parameters, over builds. `restart` already returns a build's first errors.");
 op!(Why => Why(WhyAnswer), "why", "Why a process is or is not running, with evidence.", |out| *out);
 op!(Apply => Applied(Applied), "apply", "Read the configuration again and put it into force.");
 op!(Shutdown => Done(Done), "shutdown", "Stop everything in order, then end the manager.");
@@ -309,7 +309,7 @@ op!(EndTask => Task(TaskReport), "end_background_task",
     |out| *out);
 op!(ClearTasks => Done(Done), "clear_tasks", "Forget tasks that have ended, with their logs.");
 op!(SendInput => Input(InputSent), "send_input",
-    "Type into a task or process: text, then a key. `wait_for` waits for what it prints then.");
+    "Type into a task or process: `text`, then `key`. With `wait_for` returns what it prints then.");
 op!(WaitFor => Wait(WaitAnswer), "wait_for",
     "Wait until the first condition holds for any target; returns the deciding lines. Use instead of polling or sleeping. A timeout is no error: call again with `cursor`.");
 op!(GetNews => News(News), "get_news", "What happened since the caller's last call.");

@@ -28,9 +28,9 @@ pub enum TaskReady {
 #[derive(Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RunTask {
-    /// Shell line, or argv list.
+    /// Shell line, or argv.
     pub command: TaskCommand,
-    /// Makes it idempotent: one that runs under this name is returned.
+    /// If one runs under this name, that one is returned.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub name: Option<String>,
     /// Default: the project.
@@ -39,13 +39,13 @@ pub struct RunTask {
     /// Added variables.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub env: Option<BTreeMap<String, String>>,
-    /// Regex of a line, or port, that shows it is ready.
+    /// Port, or regex of a line, that shows it is ready.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub ready: Option<TaskReady>,
     /// Run on a terminal.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub pty: Option<bool>,
-    /// How long this call waits for ready or exit (1).
+    /// Longest wait for ready or exit (1).
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub timeout_seconds: Option<f64>,
     /// End it after this long.
@@ -83,7 +83,7 @@ pub struct GetTask {
     /// Lines of recent output (50).
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub lines: Option<u32>,
-    /// Only output after an earlier answer.
+    /// Of an earlier answer: what came after.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub cursor: Option<String>,
 }
@@ -93,7 +93,7 @@ pub struct GetTask {
 pub struct EndTask {
     /// Id or name.
     pub task_id: String,
-    /// How long to wait until its tree is empty (50).
+    /// Longest wait (50).
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub timeout_seconds: Option<f64>,
 }
@@ -116,16 +116,16 @@ pub struct SendInput {
     pub task_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub process: Option<String>,
-    /// Sent as it is; add `key: enter` to end the line.
+    /// Sent as it is; `key: enter` ends the line.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub text: Option<String>,
     /// Sent after `text`: enter, tab, escape, up, ctrl-c, ctrl-d …
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub key: Option<String>,
-    /// Regex to wait for in what it prints after that.
+    /// Regex of a line that it prints then.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub wait_for: Option<String>,
-    /// How long (10).
+    /// Longest wait (10).
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub timeout_seconds: Option<f64>,
 }

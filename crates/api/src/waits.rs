@@ -44,7 +44,7 @@ impl Condition {
 pub struct WaitFor {
     /// Processes and task ids.
     pub targets: Vec<String>,
-    /// The first that holds ends the wait (ready, exit).
+    /// Default: ready, exit.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub until: Option<Vec<Condition>>,
     /// Regex; implies `pattern`.
@@ -56,10 +56,10 @@ pub struct WaitFor {
     /// Implies `quiet` (2).
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub quiet_seconds: Option<f64>,
-    /// At most 50 (30).
+    /// Longest wait (30), at most 50.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub timeout_seconds: Option<f64>,
-    /// Of an earlier answer: only what came after it counts.
+    /// Of an earlier answer: only what came after counts.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub cursor: Option<String>,
 }

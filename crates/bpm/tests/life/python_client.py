@@ -15,7 +15,10 @@ from pathlib import Path
 from mcp import Client
 
 DEADLINE_SECONDS = 60
-TOOLS = ["get_status", "restart", "start", "stop", "search_logs", "search_build_log"]
+TOOLS = [
+    "get_status", "restart", "start", "stop", "search_logs", "search_build_log", "run_background_task",
+    "get_task_status", "end_background_task", "send_input", "wait_for",
+]
 PROTOCOLS = {"auto": "2026-07-28", "legacy": "2025-11-25"}
 
 GOOD = 'fn main() {\n    println!("%s");\n    std::thread::park();\n}\n'

@@ -44,7 +44,7 @@ async fn every_older_revision_is_served() {
         assert_eq!(answer["result"]["capabilities"], json!({"tools": {}}));
         let session = begin(&mut client, version).await;
         let tools = ask(&mut client, &session, "tools/list", json!({})).await;
-        assert_eq!(tools["result"]["tools"].as_array().unwrap().len(), 6);
+        assert_eq!(tools["result"]["tools"].as_array().unwrap().len(), 11);
         let status =
             ask(&mut client, &session, "tools/call", json!({"name": "get_status", "arguments": {}})).await;
         assert!(status["result"]["content"][0]["text"].as_str().unwrap().starts_with("release mode"));

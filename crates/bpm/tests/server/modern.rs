@@ -33,8 +33,11 @@ async fn tools_are_listed_in_a_stable_order_and_cheaply() {
         .iter()
         .map(|tool| tool["name"].as_str().unwrap().to_owned())
         .collect();
-    assert_eq!(names, ["get_status", "restart", "start", "stop", "search_logs", "search_build_log"]);
-    assert!(first.text.len() < 6_000, "{} bytes", first.text.len());
+    let expected = "get_status restart start stop search_logs search_build_log run_background_task \
+        get_task_status end_background_task send_input wait_for";
+    assert_eq!(names.join(" "), expected);
+    // 2,000 tokens, with all that is around it.
+    assert!(first.text.len() <= 8_000, "{} bytes", first.text.len());
     assert_eq!(first.text, server.client().await.modern("tools/list", json!({})).await.text);
 }
 
@@ -64,10 +67,7 @@ async fn answers_are_text_and_facts() {
     let server = Server::start();
     let mut client = server.client().await;
     let status = client.call("get_status", json!({})).await;
-    assert!(
-        status["content"][0]["text"].as_str().unwrap().starts_with("release mode; manager 0.1.0"),
-        "{status}"
-    );
+    assert!(status["content"][0]["text"].as_str().unwrap().starts_with("release mode"), "{status}");
     assert_eq!(status["structuredContent"]["mode"], "release");
     assert_eq!(status["isError"], false);
     let logs = client.call("search_logs", json!({"pattern": "panic"})).await;

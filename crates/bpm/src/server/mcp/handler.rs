@@ -24,7 +24,11 @@ const INSTRUCTIONS: &str = "\
 bpm keeps this project's programs running and rebuilds them. After editing code call `restart`: it builds \
 first, and the old run serves until the build has succeeded; on failure you get the compiler's errors and nothing \
 changes. What has started may still fail: look again. `get_status` says what runs and why something does not. \
-`search_logs` finds what a program printed, also after it crashed. Do not start these programs yourself in a shell.";
+`search_logs` finds what a program printed, also after it crashed. For anything else that takes long or stays (dev \
+servers, test suites, watchers, REPLs) use `run_background_task` instead of a shell's `&`: it outlives this session and \
+everybody sees it. Never poll or sleep: `wait_for` returns as soon as something is ready, ends, prints a line or \
+an error, with the lines that decided it; when its time is over call it again with its cursor. Do not start the \
+configured programs in a shell, nor `kill` what bpm runs.";
 
 /// Cloned per request: a reference count, nothing else.
 pub(super) struct Handler<C> {
@@ -167,7 +171,7 @@ fn result_of(outcome: Result<Reply, Error>) -> CallToolResult {
                 Code::TimedOut => CallToolResult::success(content),
                 _ => CallToolResult::error(content),
             };
-            result.structured_content = text::structured_error(error);
+            result.structured_content = Some(text::structured_error(error));
             result
         }
     }
@@ -179,6 +183,6 @@ mod tests {
 
     #[test]
     fn the_instructions_are_short() {
-        assert!(INSTRUCTIONS.len() < 600, "{}", INSTRUCTIONS.len());
+        assert!(INSTRUCTIONS.len() < 1_000, "{}", INSTRUCTIONS.len());
     }
 }

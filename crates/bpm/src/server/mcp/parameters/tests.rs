@@ -1,6 +1,6 @@
 //! The checks of arguments: every message names the parameter, what was found and what was expected.
 
-use bpm_api::{GetStatus, Op, Request, Restart, SearchLogs, Start};
+use bpm_api::{GetStatus, Op, Request, Restart, RunTask, SearchLogs, Start, TaskCommand, TaskReady, WaitFor};
 use serde_json::{Value, json};
 
 use super::{check, of};
@@ -36,6 +36,17 @@ fn wrong_arguments_are_named() {
         message::<SearchLogs>(json!({"run": u64::MAX})),
         message::<SearchLogs>(json!({"stream": true})),
         message::<SearchLogs>(json!({"pattern": {"regex": "x".repeat(200)}})),
+        message::<RunTask>(json!({"command": 7})),
+        message::<RunTask>(json!({"command": ["ls", 7]})),
+        message::<RunTask>(json!({"command": "ls", "ready": 70_000})),
+        message::<RunTask>(json!({"command": "ls", "ready": [1]})),
+        message::<RunTask>(json!({"command": "ls", "env": {"A": 1}})),
+        message::<RunTask>(json!({"command": "ls", "pty": "yes"})),
+        message::<RunTask>(json!({"command": "ls", "base_env": []})),
+        message::<WaitFor>(json!({})),
+        message::<WaitFor>(json!({"targets": [3]})),
+        message::<WaitFor>(json!({"targets": "api", "until": ["healthy"]})),
+        message::<WaitFor>(json!({"targets": "api", "port": 0})),
     ];
     insta::assert_snapshot!(messages.join("\n"));
 }
@@ -49,6 +60,30 @@ fn right_arguments_pass() {
         r#"ok: {"mode":"release","process":"api","timeout_seconds":0.5}"#
     );
     assert_eq!(message::<SearchLogs>(json!({"tail": 5.0, "index": -2.0})), r#"ok: {"index":-2,"tail":5}"#);
+}
+
+#[test]
+fn one_may_stand_for_a_list_of_one() {
+    assert_eq!(
+        message::<WaitFor>(json!({"targets": "api", "until": "exit"})),
+        r#"ok: {"targets":["api"],"until":["exit"]}"#
+    );
+}
+
+#[test]
+fn a_command_and_what_makes_it_ready_come_in_two_forms() {
+    let read = |arguments: Value| {
+        let Value::Object(arguments) = arguments else { panic!("not an object") };
+        serde_json::from_value::<RunTask>(check(&of::<RunTask>(), arguments).unwrap()).unwrap()
+    };
+    let line = read(json!({"command": "ls -l", "ready": 8080, "env": {"A": "1"}, "pty": true}));
+    assert_eq!(
+        (line.command, line.ready),
+        (TaskCommand::Shell("ls -l".to_owned()), Some(TaskReady::Port(8080)))
+    );
+    let argv = read(json!({"command": ["ls", "-l"], "ready": "listening"}));
+    assert_eq!(argv.command, TaskCommand::Argv(vec!["ls".to_owned(), "-l".to_owned()]));
+    assert_eq!(argv.ready, Some(TaskReady::Pattern("listening".to_owned())));
 }
 
 #[test]

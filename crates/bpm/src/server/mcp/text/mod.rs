@@ -3,7 +3,9 @@
 mod logs;
 mod status;
 mod steps;
+mod tasks;
 mod units;
+mod waits;
 
 use bpm_api::{Applied, Began, Error, Reply, WhyAnswer};
 use serde_json::{Value, json};
@@ -30,34 +32,28 @@ pub(super) fn reply(reply: &Reply) -> String {
         Reply::LogPage(page) => logs::page(page),
         Reply::Why(answer) => why(answer),
         Reply::Applied(applied) => self::applied(applied),
-        Reply::Task(_)
-        | Reply::Tasks(_)
-        | Reply::Input(_)
-        | Reply::Wait(_)
-        | Reply::News(_)
-        | Reply::Call(_) => String::new(),
+        Reply::Task(report) => tasks::report(report),
+        Reply::Tasks(list) => tasks::list(list),
+        Reply::Input(sent) => tasks::input(sent),
+        Reply::Wait(answer) => waits::wait(answer),
+        Reply::News(news) => news.line.clone().unwrap_or_default(),
+        Reply::Call(call) => call.message.clone(),
     }
 }
 
-/// The same facts for a program. Log lines have none: a client that shows a model both forms, or only
-/// this one, would pay several times over for the same lines.
+/// The same facts for a program, and all of them: some clients show a model this and not the text. Where lines
+/// of a log are all there is, there is none; escaped they are hard to read.
 pub(super) fn structured(reply: Reply) -> Option<Value> {
     let value = match reply {
-        Reply::Status(mut status) => {
-            status::drop_what_is_not_shown(&mut status);
-            serde_json::to_value(status)
-        }
+        Reply::Status(status) => status::structured(*status),
         Reply::Began(began) => serde_json::to_value(began),
         Reply::Done(done) => serde_json::to_value(done),
         Reply::Applied(applied) => serde_json::to_value(applied),
-        Reply::LogPage(_)
-        | Reply::Why(_)
-        | Reply::Task(_)
-        | Reply::Tasks(_)
-        | Reply::Input(_)
-        | Reply::Wait(_)
-        | Reply::News(_)
-        | Reply::Call(_) => return None,
+        Reply::Task(report) => Ok(tasks::structured_report(&report)),
+        Reply::Tasks(list) => Ok(tasks::structured_list(&list)),
+        Reply::Input(sent) => Ok(tasks::structured_input(&sent)),
+        Reply::Wait(answer) => Ok(waits::structured(&answer)),
+        Reply::LogPage(_) | Reply::Why(_) | Reply::News(_) | Reply::Call(_) => return None,
     };
     value.ok()
 }
@@ -76,13 +72,16 @@ pub(super) fn error(error: &Error) -> String {
     text
 }
 
-/// For a program: what it decides by. The detail is prose, and in the text.
-pub(super) fn structured_error(error: Error) -> Option<Value> {
+/// For a program, and for the clients that show a model this instead of the text.
+pub(super) fn structured_error(error: Error) -> Value {
     let mut value = json!({"code": error.code.as_str(), "message": error.message});
     if let Some(hint) = error.hint {
-        value["hint"] = Value::String(hint);
+        value["next"] = Value::String(hint);
     }
-    Some(value)
+    if let Some(detail) = error.detail.as_deref().filter(|detail| !detail.trim().is_empty()) {
+        value["detail"] = Value::String(units::head(detail.trim_end(), DETAIL_BYTES));
+    }
+    value
 }
 
 fn began(run: &Began) -> String {

@@ -2,8 +2,12 @@
 
 use std::fmt::Write;
 
-use bpm_api::{BuildProgress, BuildStatus, EventLine, ExitStatus, ProcessStatus, Sample, State, Status};
+use bpm_api::{
+    BuildProgress, BuildStatus, EventLine, ExitStatus, ProcessStatus, Sample, State, Status, TaskState,
+};
+use serde_json::{Map, Value, json};
 
+use super::tasks;
 use super::units::{bytes, count, duration};
 
 const SHOWN_EVENTS: usize = 10;
@@ -22,18 +26,78 @@ pub(super) fn status(status: &Status) -> String {
     if status.processes.is_empty() {
         text.push_str("\nno processes are configured");
     }
+    for task in status.tasks.iter().filter(|task| task.state == TaskState::Running) {
+        let _ = write!(text, "\ntask {}", tasks::line(task));
+    }
+    let ended = ended_tasks(status);
+    if ended > 0 {
+        let _ = write!(text, "\n{} ended; `get_task_status` lists them", count(ended, "task"));
+    }
     text
 }
 
-/// Events are for a closer look at one process.
-pub(super) fn drop_what_is_not_shown(status: &mut Status) {
-    if !shows_events(status) {
-        for process in &mut status.processes {
-            process.events.clear();
-        }
-    }
+fn ended_tasks(status: &Status) -> u64 {
+    let ended = status.tasks.iter().filter(|task| task.state != TaskState::Running).count();
+    status.more_tasks + ended as u64
 }
 
+/// One process with all that is known of it; of several what a decision needs.
+pub(super) fn structured(mut status: Status) -> serde_json::Result<Value> {
+    let closely = shows_events(&status);
+    let ended = ended_tasks(&status);
+    let mut facts = json!({"mode": status.mode});
+    if let Some(seconds) = status.release_switch_in_seconds {
+        #[expect(clippy::cast_possible_truncation, reason = "a float is clipped to what fits")]
+        let seconds = seconds.round() as i64;
+        facts["release_switch_in_seconds"] = json!(seconds);
+    }
+    if status.manager.closing {
+        facts["closing"] = Value::Bool(true);
+    }
+    if !status.alarms.is_empty() {
+        facts["alarms"] = json!(status.alarms);
+    }
+    let processes = status.processes.drain(..);
+    let processes: Result<Vec<Value>, _> =
+        processes.map(|one| if closely { serde_json::to_value(one) } else { brief(&one) }).collect();
+    facts["processes"] = Value::Array(processes?);
+    let running = status.tasks.iter().filter(|task| task.state == TaskState::Running);
+    let running: Vec<_> = running.map(tasks::facts).collect();
+    if !running.is_empty() {
+        facts["tasks"] = json!(running);
+    }
+    if ended > 0 {
+        facts["ended_tasks"] = json!(ended);
+    }
+    Ok(facts)
+}
+
+fn brief(process: &ProcessStatus) -> serde_json::Result<Value> {
+    let mut facts = Map::new();
+    facts.insert("name".to_owned(), json!(process.name));
+    facts.insert("state".to_owned(), json!(process.state));
+    let known = serde_json::to_value(process)?;
+    let mut keep = |names: &[&str]| {
+        for name in names {
+            if let Some(value) = known.get(name) {
+                facts.insert((*name).to_owned(), value.clone());
+            }
+        }
+    };
+    keep(&["pid", "run"]);
+    if !runs_plainly(process) {
+        keep(&["why", "next", "restart_in_seconds", "last_exit", "last_build", "building"]);
+    } else if has_crashed(process) {
+        keep(&["restarts", "last_exit"]);
+    }
+    if let Some(ports) = process.sample.as_ref().map(|sample| &sample.ports).filter(|ports| !ports.is_empty())
+    {
+        facts.insert("ports".to_owned(), json!(ports));
+    }
+    Ok(Value::Object(facts))
+}
+
+/// Events are for a closer look at one process.
 fn shows_events(status: &Status) -> bool {
     status.processes.len() == 1
 }
@@ -43,17 +107,8 @@ fn heading(status: &Status) -> String {
     if let Some(seconds) = status.release_switch_in_seconds {
         let _ = write!(text, ", release mode in {} unless tools are used", duration(seconds));
     }
-    let manager = &status.manager;
-    let _ = write!(
-        text,
-        "; manager {} pid {} up {} ({})",
-        manager.version,
-        manager.pid,
-        duration(manager.uptime_seconds),
-        manager.containment
-    );
-    if manager.closing {
-        text.push_str(", closing");
+    if status.manager.closing {
+        text.push_str("; the manager is ending");
     }
     text
 }
@@ -87,17 +142,24 @@ fn runs_plainly(process: &ProcessStatus) -> bool {
     process.state == State::Running && process.building.is_none() && !build_failed
 }
 
+/// It came back after it had ended by itself.
+fn has_crashed(process: &ProcessStatus) -> bool {
+    process.crashes > 0 || process.last_exit.as_ref().is_some_and(|exit| !exit.asked)
+}
+
 /// What went before is left out of a line where all is well.
 fn facts(process: &ProcessStatus, past: bool) -> Vec<String> {
     let mut facts = Vec::new();
     if let Some(run) = process.run {
-        let recipe = process.recipe.map(|recipe| format!(" ({})", recipe.as_str())).unwrap_or_default();
+        let recipe = process.recipe.filter(|_| past);
+        let recipe = recipe.map(|recipe| format!(" ({})", recipe.as_str())).unwrap_or_default();
         facts.push(format!("run {run}{recipe}"));
     }
     facts.extend(process.pid.map(|pid| format!("pid {pid}")));
     facts.extend(process.uptime_seconds.map(|seconds| format!("up {}", duration(seconds))));
-    facts.extend(process.sample.iter().flat_map(sample));
-    if process.restarts > 0 {
+    facts
+        .extend(process.sample.iter().flat_map(|taken| if past { sample(taken) } else { remarkable(taken) }));
+    if process.restarts > 0 && (past || has_crashed(process)) {
         facts.push(count(process.restarts, "restart"));
     }
     if process.crashes > 0 {
@@ -110,14 +172,27 @@ fn facts(process: &ProcessStatus, past: bool) -> Vec<String> {
     facts
 }
 
-fn sample(sample: &Sample) -> Vec<String> {
+/// Ports, and how busy it is where it is busy.
+fn remarkable(sample: &Sample) -> Vec<String> {
+    let mut facts: Vec<String> = ports(sample).into_iter().collect();
+    if sample.cpu_percent >= 10.0 {
+        facts.push(format!("cpu {:.0}%", sample.cpu_percent));
+    }
+    facts.push(bytes(sample.memory_bytes));
+    facts
+}
+
+fn ports(sample: &Sample) -> Option<String> {
     let ports: Vec<String> = sample.ports.iter().map(u16::to_string).collect();
-    let ports = match ports.len() {
+    match ports.len() {
         0 => None,
         1 => Some(format!("port {}", ports[0])),
         _ => Some(format!("ports {}", ports.join(" "))),
-    };
-    let mut facts: Vec<String> = ports.into_iter().collect();
+    }
+}
+
+pub(super) fn sample(sample: &Sample) -> Vec<String> {
+    let mut facts: Vec<String> = ports(sample).into_iter().collect();
     facts.push(format!("cpu {:.0}%", sample.cpu_percent));
     facts.push(bytes(sample.memory_bytes));
     if sample.processes > 1 {

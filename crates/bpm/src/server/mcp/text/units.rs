@@ -43,10 +43,19 @@ pub(super) fn bytes(bytes: u64) -> String {
 /// `1 line`, `2 lines`.
 pub(super) fn count(count: u64, what: &str) -> String {
     let (plural_stem, plural_end) = match what {
-        "match" | "crash" => (what, "es"),
+        "match" | "crash" | "process" => (what, "es"),
         _ => (what, "s"),
     };
     if count == 1 { format!("1 {what}") } else { format!("{count} {plural_stem}{plural_end}") }
+}
+
+/// At most so many characters, on one line, with a mark where something is left out.
+pub(super) fn clip(text: &str, chars: usize) -> String {
+    let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    match line.char_indices().nth(chars) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
+    }
 }
 
 /// At most `limit` bytes from the front, in whole lines where a line fits, and how much is left out.
