@@ -6,9 +6,11 @@ use bpm_api::{Code, Error, Op};
 
 use super::known;
 use super::printer::Printer;
-use crate::client::{self, Client};
+use super::up;
+use crate::client::{self, Client, Persistent};
 use crate::control::Control;
 use crate::logbook;
+use crate::manager;
 use crate::store::paths::Project;
 
 /// Of one command line.
@@ -53,6 +55,14 @@ impl Context {
     pub(super) async fn ask<O: Op>(&self, op: O) -> Result<O::Out, Error> {
         let client = Client::connect(&self.project()?).await?;
         client.ask(op, client::origin()).await
+    }
+
+    /// A client that starts a manager where none runs, and the next one where one dies. Nothing of it runs that
+    /// nobody approved.
+    pub(super) fn persistent(&self) -> Persistent {
+        let start = Box::new(|project: &Project| manager::detach(project, &[up::ON_DEMAND]));
+        let environment = std::env::vars_os().map(|(name, value)| (name.into(), value.into()));
+        Persistent::new(self.project(), start, environment.collect())
     }
 
     /// The process that is meant: the named one, or the only one.

@@ -11,12 +11,14 @@ mod install;
 mod known;
 mod load;
 mod logs;
+mod mcp;
 mod old_name;
 mod output;
 mod printer;
 mod progress;
 mod restart;
 mod search;
+mod standard;
 mod start;
 mod status;
 mod stop;
@@ -82,6 +84,7 @@ enum Verb {
     BuildLog(build_log::BuildLogArgs),
     Why(why::WhyArgs),
     Check(check::CheckArgs),
+    Mcp(mcp::McpArgs),
     Install(install::InstallArgs),
 }
 
@@ -105,7 +108,7 @@ pub async fn main(args: Vec<OsString>) -> ExitCode {
 async fn run(verb: Verb, cx: &Context) -> Result<ExitCode, Failure> {
     match verb {
         Verb::Up(args) => up::run(args, cx).await,
-        Verb::Allow(args) => allow::run(&args, cx),
+        Verb::Allow(args) => allow::run(&args, cx).await,
         Verb::Down(args) => down::run(&args, cx).await,
         Verb::Status(args) => status::run(args, cx).await,
         Verb::Start(args) => start::run(args, cx).await,
@@ -116,6 +119,7 @@ async fn run(verb: Verb, cx: &Context) -> Result<ExitCode, Failure> {
         Verb::BuildLog(args) => build_log::run(args, cx).await,
         Verb::Why(args) => why::run(args, cx).await,
         Verb::Check(args) => check::run(&args, cx),
+        Verb::Mcp(args) => mcp::run(args, cx).await,
         Verb::Install(args) => install::run(&args, cx),
     }
 }

@@ -16,12 +16,15 @@ use super::logs;
 use crate::client::{self, Client};
 use crate::control::Control;
 use crate::logbook::What;
-use crate::manager::{self, Manager, Options};
+use crate::manager::{self, Manager, Options, Trusted, trusted};
 use crate::render;
 use crate::store::config::Loaded;
 use crate::store::paths::Project;
-use crate::store::{config, lock, place, trust};
+use crate::store::trust::{self, Content};
+use crate::store::{config, lock, place};
 
+/// Says that no `bpm up` started this manager.
+pub(super) const ON_DEMAND: &str = "--on-demand";
 /// How long a lock without a manager behind it is waited for.
 const SETTLING: Duration = Duration::from_secs(3);
 const BETWEEN_TRIES: Duration = Duration::from_millis(20);
@@ -55,6 +58,9 @@ pub(super) struct UpArgs {
     /// This is the manager that `--detach` leaves
     #[arg(long, hide = true)]
     detached_child: bool,
+    /// Another command needs a manager: run what is approved, and nothing else
+    #[arg(long, hide = true)]
+    on_demand: bool,
 }
 
 pub(super) async fn run(args: UpArgs, cx: &Context) -> Result<ExitCode, Failure> {
@@ -85,7 +91,7 @@ async fn manage(args: &UpArgs, cx: &Context, project: &Project, loaded: Loaded) 
     let settled = place::settle(project)?;
     settled.note.iter().for_each(|note| cx.printer.note(note));
     let project = &settled.project;
-    approve(project, &loaded.fingerprint)?;
+    approve(project, &loaded.content)?;
     if args.detach {
         manager::detach(project, &args.flags())?;
         return greet(cx, project, true).await;
@@ -131,7 +137,7 @@ async fn join(args: &UpArgs, cx: &Context, project: &Project, loaded: &Loaded) -
     if args.refuse_if_managed {
         return refuse(&client, project).await;
     }
-    approve(project, &loaded.fingerprint)?;
+    approve(project, &loaded.content)?;
     let env = std::env::vars_os().map(|(name, value)| (name.into(), value.into()));
     let apply = Apply { fresh: args.fresh, env: Some(env.collect()) };
     let applied = client.ask(apply, client::origin()).await?;
@@ -179,20 +185,32 @@ async fn greet(cx: &Context, project: &Project, new: bool) -> Result<ExitCode, F
 async fn detached_child(args: &UpArgs, cx: &Context) -> Result<ExitCode, Failure> {
     let _ = rustix::process::setsid();
     let project = cx.project()?;
-    let taken = config::load(&project).and_then(|loaded| Manager::take(project, loaded.config));
-    let manager = match taken {
-        Ok(manager) => manager,
+    let taken = configuration(args, &project)
+        .and_then(|Trusted { config, notice }| Ok((Manager::take(project, config)?, notice)));
+    let (manager, notice) = match taken {
+        Ok(taken) => taken,
         Err(error) => {
             manager::ready(Err(&error))?;
             return Err(error.into());
         }
     };
+    let manager = manager.notice(notice);
     manager.run(args.options(false), |_| drop(manager::ready(Ok(())))).await?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn approve(project: &Project, fingerprint: &str) -> Result<(), Error> {
-    trust::approve(project, fingerprint).map_err(|error| {
+/// `up -d` has approved what it read; if it is another by now, nobody has.
+fn configuration(args: &UpArgs, project: &Project) -> Result<Trusted, Error> {
+    if args.on_demand {
+        return trusted(project);
+    }
+    let loaded = config::load(project)?;
+    trust::check(project, &loaded.content)?;
+    Ok(Trusted { config: loaded.config, notice: None })
+}
+
+fn approve(project: &Project, content: &Content) -> Result<(), Error> {
+    trust::approve(project, content).map_err(|error| {
         Error::new(Code::System, format!("cannot write into `{}`: {error}", project.state.display()))
             .hint("make it writable, or set `BPM_STATE_DIR` to a directory that is")
     })

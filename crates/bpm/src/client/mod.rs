@@ -1,6 +1,7 @@
 //! The way to a project's manager over its Unix socket: HTTP/1.1 that carries [`Request`]s, [`Reply`]s and
 //! [`Change`](bpm_api::Change)s as JSON. Must not know what the operations do, nor how answers are shown.
 
+mod persistent;
 mod pool;
 mod socket;
 mod wait;
@@ -18,9 +19,11 @@ use hyper::body::Incoming;
 use hyper::header::{CONTENT_TYPE, HOST};
 use hyper::{Method, Response, StatusCode};
 use rustix::fd::OwnedFd;
+use rustix::rand::{GetRandomFlags, getrandom};
 use serde::Serialize;
 use tokio::time::timeout;
 
+pub use self::persistent::{Persistent, Start};
 pub use crate::readable::Readable;
 
 use crate::control::{Changes, Control};
@@ -92,6 +95,11 @@ impl Client {
     #[must_use]
     pub fn manager_pid(&self) -> Option<u32> {
         self.shared.manager.as_ref().map(|manager| manager.pid)
+    }
+
+    /// Whether its process is seen to have ended.
+    pub(crate) fn manager_has_ended(&self) -> bool {
+        self.shared.manager.as_ref().is_some_and(|manager| wait::has_ended(&manager.handle))
     }
 
     /// Resolves when the manager's process has ended; at once where it is not visible from here.
@@ -214,6 +222,14 @@ pub fn origin() -> Origin {
     let user = std::env::var("USER").ok().filter(|user| !user.is_empty());
     let who = user.unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()));
     Origin::new("cli", who)
+}
+
+/// 128 random bits, in hexadecimal digits; `None` where the kernel has none yet.
+#[must_use]
+pub fn random_id() -> Option<String> {
+    let mut bits = [0_u8; 16];
+    let length = getrandom(&mut bits, GetRandomFlags::NONBLOCK).ok()?;
+    (length == bits.len()).then(|| bits.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// What is too long is not sent: the manager would refuse it, too.

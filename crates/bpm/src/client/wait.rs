@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bpm_api::{Code, Error, Request};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::Readable;
 
@@ -60,13 +61,19 @@ pub(super) async fn process_end(handle: Arc<OwnedFd>) -> Result<(), Error> {
     Readable::new(handle).map_err(failed)?.wait().await.map_err(failed)
 }
 
+/// Whether the process behind a pidfd has ended.
+pub(super) fn has_ended(handle: &OwnedFd) -> bool {
+    let mut asked = [PollFd::new(handle, PollFlags::IN)];
+    matches!(poll(&mut asked, Some(&Timespec::default())), Ok(1))
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
     use bpm_api::{GetStatus, Request, Restart};
 
-    use super::{LONGEST, SLACK, patience, process_end};
+    use super::{LONGEST, SLACK, has_ended, patience, process_end};
 
     fn restart(timeout_seconds: Option<f64>) -> Request {
         Request::Restart(Restart { timeout_seconds, ..Restart::default() })
@@ -96,8 +103,13 @@ mod tests {
         let early =
             tokio::time::timeout(Duration::from_millis(20), process_end(std::sync::Arc::clone(&handle)));
         assert!(early.await.is_err(), "it runs until its input ends");
+        assert!(!has_ended(&handle));
         drop(child.stdin.take());
-        tokio::time::timeout(Duration::from_secs(10), process_end(handle)).await.unwrap().unwrap();
+        tokio::time::timeout(Duration::from_secs(10), process_end(std::sync::Arc::clone(&handle)))
+            .await
+            .unwrap()
+            .unwrap();
+        assert!(has_ended(&handle));
         child.wait().unwrap();
     }
 }

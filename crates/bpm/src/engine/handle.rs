@@ -14,6 +14,7 @@ use crate::control::{Changes, Control};
 use crate::exec::world::World;
 use crate::exec::{build_report, sample};
 use crate::logbook::{self, Shape, What};
+use crate::store::trust;
 
 /// How long a call waits for its outcome unless it says otherwise: below the shortest limit that clients
 /// set (60 s).
@@ -229,11 +230,13 @@ impl Handle {
         let project = self.world.project.clone();
         let loaded = tokio::task::spawn_blocking(move || crate::store::config::load(&project)).await;
         let loaded = loaded.map_err(|error| Error::new(Code::Internal, error.to_string()))??;
+        trust::check(&self.world.project, &loaded.content)?;
         if let Some(env) = op.env {
             self.world.set_environment(env.into_iter().map(|(name, value)| (name.into(), value.into())));
         }
         let what = Request::Apply { config: Arc::new(loaded.config) };
         let applied = self.carry_out("", what, origin.clone(), None).await?;
+        self.world.set_notice(None);
         if op.fresh {
             self.start_what_was_stopped(&origin).await?;
         }

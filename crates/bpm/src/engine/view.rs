@@ -144,7 +144,8 @@ impl Engine {
             process: None,
             message: format!("{count} events are missing in the journal: the disk was too slow"),
         });
-        disk.chain(save).chain(dropped).collect()
+        let notice = self.performer.world().notice().map(|message| api::Alarm { process: None, message });
+        disk.chain(save).chain(dropped).chain(notice).collect()
     }
 }
 

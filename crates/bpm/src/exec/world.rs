@@ -20,6 +20,7 @@ pub struct World {
     /// Soft limit of open files that programs get: the one the manager was started with.
     pub open_files: Option<u64>,
     environment: RwLock<Arc<Env>>,
+    notice: RwLock<Option<String>>,
     pub direnv: direnv::Cache,
 }
 
@@ -33,6 +34,7 @@ impl World {
             executable: PathBuf::from("/proc/self/exe"),
             open_files,
             environment: RwLock::new(Arc::new(Env::of_this_process().inheritable())),
+            notice: RwLock::default(),
             direnv: direnv::Cache::default(),
         }
     }
@@ -46,6 +48,16 @@ impl World {
     pub fn set_environment(&self, variables: impl IntoIterator<Item = (OsString, OsString)>) {
         let env: Env = variables.into_iter().collect();
         *self.environment.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(env.inheritable());
+    }
+
+    /// Something about the configuration that the status is to say.
+    pub fn notice(&self) -> Option<String> {
+        self.notice.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// `None`: nothing any more.
+    pub fn set_notice(&self, notice: Option<String>) {
+        *self.notice.write().unwrap_or_else(PoisonError::into_inner) = notice;
     }
 
     /// Everything has ended: what is empty of the project's cgroups goes.

@@ -5,8 +5,10 @@ mod detach;
 mod limits;
 mod relay;
 mod root;
+mod trusted;
 
 pub use detach::{detach, ready};
+pub use trusted::{Trusted, trusted};
 
 use std::fs;
 use std::io::{self, Write};
@@ -47,6 +49,7 @@ pub struct Manager {
     endpoint: Option<Endpoint>,
     control: UnixListener,
     open_files: Option<u64>,
+    notice: Option<String>,
 }
 
 impl Manager {
@@ -59,10 +62,23 @@ impl Manager {
         let open_files = limits::raise_open_files();
         let endpoint = config.mcp_port.map(|port| bind(&project, port)).transpose()?;
         let control = bind_control(&project)?;
-        let manager =
-            Manager { _lock: lock, project, config: Arc::new(config), endpoint, control, open_files };
+        let manager = Manager {
+            _lock: lock,
+            project,
+            config: Arc::new(config),
+            endpoint,
+            control,
+            open_files,
+            notice: None,
+        };
         manager.announce();
         Ok(manager)
+    }
+
+    /// What the status is to say until a configuration is applied.
+    #[must_use]
+    pub fn notice(self, notice: Option<String>) -> Manager {
+        Manager { notice, ..self }
     }
 
     pub fn mcp_url(&self) -> Option<String> {
@@ -93,6 +109,7 @@ impl Manager {
     /// Signals or the relay cannot be set up.
     pub async fn run(self, options: Options, begun: impl FnOnce(&Handle)) -> Result<(), Error> {
         let world = Arc::new(World::new(self.project.clone(), self.mcp_url(), self.open_files));
+        world.set_notice(self.notice);
         let signals = Signals::new().map_err(|error| system("listen for signals", &error))?;
         let (mut engine, handle) = Engine::new(world, &self.config, options.boot);
         let all_out = match options.relay {

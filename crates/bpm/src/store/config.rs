@@ -6,10 +6,10 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use bpm_api::{Code, Error};
-use bpm_core::config::{self, Config, Source};
+use bpm_core::config::{self, Config, Faults, Source};
 
 use super::paths::Project;
-use super::trust;
+use super::trust::{self, Content};
 
 /// Far more than anybody writes.
 const MAX_BYTES: u64 = 4 << 20;
@@ -18,7 +18,7 @@ const MAX_BYTES: u64 = 4 << 20;
 #[derive(Debug)]
 pub struct Loaded {
     pub config: Config,
-    pub fingerprint: String,
+    pub content: Content,
 }
 
 /// Reads `.mcp-run` and, if it is there, `.mcp-run.local`.
@@ -34,8 +34,7 @@ pub fn load(project: &Project) -> Result<Loaded, Error> {
     })?;
     let local = read(&local_path)?;
     let (main_name, local_name) = (main_path.display().to_string(), local_path.display().to_string());
-    let local_source = local.as_deref().map(|text| Source { path: &local_name, text });
-    let parsed = config::parse(Source { path: &main_name, text: &main }, local_source);
+    let parsed = parse(&main_name, &main, &local_name, local.as_deref());
     let config = parsed.map_err(|faults| {
         let count = faults.count();
         let what = if count == 1 { "1 fault".to_owned() } else { format!("{count} faults") };
@@ -43,8 +42,18 @@ pub fn load(project: &Project) -> Result<Loaded, Error> {
             .detail(faults.render(false))
             .hint("mend it, then `bpm check`")
     })?;
-    let fingerprint = trust::fingerprint(&main, local.as_deref());
-    Ok(Loaded { config, fingerprint })
+    Ok(Loaded { config, content: Content { main, local } })
+}
+
+/// The configuration that was approved last, whatever the files say now.
+pub fn last_approved(project: &Project) -> Option<Config> {
+    let Content { main, local } = trust::last_approved(project)?;
+    parse("", &main, "", local.as_deref()).ok()
+}
+
+fn parse(main_name: &str, main: &str, local_name: &str, local: Option<&str>) -> Result<Config, Faults> {
+    let local = local.map(|text| Source { path: local_name, text });
+    config::parse(Source { path: main_name, text: main }, local)
 }
 
 /// What is read is the file whose owner was looked at, and no pipe that never ends.
@@ -98,7 +107,21 @@ mod tests {
         assert_eq!(alone.config.processes.len(), 1);
         fs::write(project.local_config(), "mcp_port = 4000\n").unwrap();
         let both = load(&project).unwrap();
-        assert!(both.config.mcp_port.is_some() && both.fingerprint != alone.fingerprint);
+        assert!(both.config.mcp_port.is_some() && both.content != alone.content);
+    }
+
+    #[test]
+    fn what_was_approved_last_is_known_when_the_file_has_changed() {
+        let dir = tempfile::tempdir().unwrap();
+        let project = project(dir.path());
+        fs::create_dir(&project.state).unwrap();
+        assert!(last_approved(&project).is_none());
+        fs::write(project.config(), "[process.web]\ncommand = 'serve'\n").unwrap();
+        let approved = load(&project).unwrap();
+        trust::approve(&project, &approved.content).unwrap();
+        fs::write(project.config(), "[process.web]\ncommand = 'other'\n").unwrap();
+        assert!(!trust::is_approved(&project, &load(&project).unwrap().content));
+        assert_eq!(last_approved(&project).unwrap(), approved.config);
     }
 
     #[test]

@@ -7,37 +7,53 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use bpm_api::{Code, Error};
-use sha2::{Digest, Sha256};
+use serde::{Deserialize, Serialize};
 
 use super::paths::Project;
 
-/// What identifies a configuration's content: both files, in order.
-pub fn fingerprint(main: &str, local: Option<&str>) -> String {
-    let mut hash = Sha256::new();
-    for part in [main, local.unwrap_or("\0")] {
-        hash.update((part.len() as u64).to_le_bytes());
-        hash.update(part.as_bytes());
-    }
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+/// What a configuration's files say.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Content {
+    pub main: String,
+    pub local: Option<String>,
 }
 
+/// Keeps what was approved, too: programs that run by it go on by it when the files have changed.
 /// Writes only what is new: a full disk is no reason to refuse what was approved before.
 ///
 /// # Errors
 /// The state directory cannot be written.
-pub fn approve(project: &Project, fingerprint: &str) -> io::Result<()> {
-    if is_approved(project, fingerprint) {
+pub fn approve(project: &Project, content: &Content) -> io::Result<()> {
+    if is_approved(project, content) {
         return Ok(());
     }
-    match super::write_atomically(&project.state.join("allowed"), fingerprint.as_bytes()) {
+    let text = serde_json::to_vec(content).map_err(io::Error::other)?;
+    match super::write_atomically(&project.state.join("approved"), &text) {
         // another `up` at the same time has put the same in place
-        Err(_) if is_approved(project, fingerprint) => Ok(()),
+        Err(_) if is_approved(project, content) => Ok(()),
         written => written,
     }
 }
 
-pub fn is_approved(project: &Project, fingerprint: &str) -> bool {
-    fs::read_to_string(project.state.join("allowed")).is_ok_and(|allowed| allowed == fingerprint)
+/// Whether this very content was approved last.
+pub fn is_approved(project: &Project, content: &Content) -> bool {
+    last_approved(project).as_ref() == Some(content)
+}
+
+/// # Errors
+/// `Forbidden`: this content was not approved.
+pub fn check(project: &Project, content: &Content) -> Result<(), Error> {
+    if is_approved(project, content) {
+        return Ok(());
+    }
+    let path = project.config();
+    Err(Error::new(Code::Forbidden, format!("`{}` is not approved as it is", path.display()))
+        .hint("read it, then `bpm allow` or `bpm up`"))
+}
+
+/// What was approved last.
+pub fn last_approved(project: &Project) -> Option<Content> {
+    serde_json::from_slice(&fs::read(project.state.join("approved")).ok()?).ok()
 }
 
 /// A configuration runs commands, so only its user or root may have written it.
@@ -61,32 +77,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fingerprint_is_of_both_files_and_of_where_one_ends() {
-        let all = [
-            fingerprint("a", None),
-            fingerprint("a", Some("")),
-            fingerprint("a", Some("b")),
-            fingerprint("ab", Some("")),
-            fingerprint("", Some("ab")),
-            fingerprint("ab", None),
-        ];
-        for (place, one) in all.iter().enumerate() {
-            assert_eq!(one.len(), 64);
-            assert!(!all[..place].contains(one), "{place}");
-        }
-        assert_eq!(all[2], fingerprint("a", Some("b")));
-    }
-
-    #[test]
     fn only_the_approved_content_is_approved() {
         let dir = tempfile::tempdir().unwrap();
         let state = dir.path().to_owned();
         let project = Project { root: state.clone(), id: "test".to_owned(), state };
-        assert!(!is_approved(&project, ""));
-        approve(&project, "first").unwrap();
-        assert!(is_approved(&project, "first") && !is_approved(&project, "firs"));
-        approve(&project, "second").unwrap();
-        assert!(!is_approved(&project, "first"));
+        let content = |main: &str, local: Option<&str>| Content {
+            main: main.to_owned(),
+            local: local.map(str::to_owned),
+        };
+        let all = [
+            content("", None),
+            content("a", None),
+            content("a", Some("")),
+            content("a", Some("b")),
+            content("ab", Some("")),
+        ];
+        assert!(!all.iter().any(|one| is_approved(&project, one)));
+        for approved in &all {
+            approve(&project, approved).unwrap();
+            for one in &all {
+                assert_eq!(is_approved(&project, one), one == approved);
+            }
+        }
+        fs::write(project.state.join("approved"), "garbage").unwrap();
+        assert!(last_approved(&project).is_none());
     }
 
     fn owner(path: &Path) -> Result<(), Error> {

@@ -26,6 +26,7 @@ fn every_verb_has_help_with_examples() {
         "build-log",
         "why",
         "check",
+        "mcp",
         "install",
         "up",
         "allow",
