@@ -22,7 +22,12 @@ impl Home {
     }
 
     fn run(&self, args: &[&str]) -> Ran {
+        self.run_in(self.bench.root(), args)
+    }
+
+    fn run_in(&self, dir: &Path, args: &[&str]) -> Ran {
         let mut command = self.bench.bpm(&[&["install"], args].concat());
+        command.current_dir(dir);
         command.env("PATH", self.dir.join("bin")).env_remove("XDG_CONFIG_HOME");
         for name in ["CLAUDE_CONFIG_DIR", "CODEX_HOME", "GEMINI_CLI_HOME"] {
             command.env_remove(name);
@@ -118,7 +123,7 @@ fn an_old_entry_is_brought_up_to_date_and_the_difference_shown() {
     let path = home.write(".gemini/settings.json", before);
     fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
     let ran = home.run(&["gemini"]).code(0);
-    let expected = "gemini: brought up to date in `[DIR]/.gemini/settings.json`\n  - command: \"/old/bpm\"\n  + command: \"bpm\"\n  next: start `gemini` anew; `gemini mcp list` shows it\n";
+    let expected = "gemini: brought up to date in `[DIR]/.gemini/settings.json`\n  - command: \"/old/bpm\"\n  + command: \"bpm\"\n  next: start `gemini` anew, in a folder that it trusts; `gemini mcp list` shows it\n";
     assert_eq!(ran.out, expected);
     assert_eq!(home.read(".gemini/settings.json"), before.replace("/old/bpm", "bpm"));
     assert_eq!(mode(&path), 0o640);
@@ -225,6 +230,10 @@ fn an_entry_can_be_for_one_project() {
     let fixed = json!(["mcp", "--project", root]);
     // it has no directory that would tell
     assert_eq!(args("claude-desktop", &[], ".config/Claude/claude_desktop_config.json"), fixed);
+    let ran = home.run_in(&home.dir, &["claude-desktop"]).code(2);
+    assert!(ran.err.contains("`--project"), "{}", ran.err);
+    home.run_in(&home.dir, &["claude-desktop", "--remove"]).code(0);
+    assert!(!home.file(".config/Claude/claude_desktop_config.json").exists());
     assert_eq!(args("gemini", &["--project", "."], ".gemini/settings.json"), fixed);
     assert_eq!(args("gemini", &[], ".gemini/settings.json"), json!(["mcp"]));
 }

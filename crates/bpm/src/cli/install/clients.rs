@@ -225,7 +225,9 @@ impl Client {
             (Client::Codex, Scope::Project) => {
                 "start `codex` anew; it reads this file in trusted projects only"
             }
-            (Client::Gemini, Scope::User) => "start `gemini` anew; `gemini mcp list` shows it",
+            (Client::Gemini, Scope::User) => {
+                "start `gemini` anew, in a folder that it trusts; `gemini mcp list` shows it"
+            }
             (Client::Gemini, Scope::Project) => {
                 "start `gemini` anew; it reads this file in trusted folders only"
             }

@@ -26,6 +26,9 @@ use clients::{Call, Client, Places, Scope, Syntax};
 use edit::{Difference, Entry, Fault, Found, Made, Slot, Splice};
 use record::Record;
 
+/// This program's, on the `PATH`.
+const NAME: &str = "bpm";
+
 /// Register bpm with a client of MCP, so that its agent has the tools
 ///
 /// Writes one entry into the client's own configuration and leaves the rest as it is; an entry that is there
@@ -88,7 +91,7 @@ pub(super) fn run(args: &InstallArgs, cx: &Context) -> Result<ExitCode, Failure>
     let Some(client) = args.client else {
         return cx.printer.show(&list::list(&places, cx), |rows, style| list::text(rows, style));
     };
-    let target = Target::of(client, args.scope, &places, cx)?;
+    let target = Target::of(client, args, &places, cx)?;
     if args.print {
         cx.printer.note(&format!("for `{}`", safe_line(&target.file.display().to_string())));
         cx.printer.text(&target.document())?;
@@ -108,10 +111,12 @@ struct Target {
 }
 
 impl Target {
-    fn of(client: Client, scope: Scope, places: &Places, cx: &Context) -> Result<Target, Error> {
+    fn of(client: Client, args: &InstallArgs, places: &Places, cx: &Context) -> Result<Target, Error> {
+        let scope = args.scope;
         let named = cx.named_project().transpose()?;
         let project = match (scope, named) {
-            (Scope::User, named) if !client.needs_project() => named,
+            // an entry can be taken out from anywhere
+            (Scope::User, named) if args.remove || !client.needs_project() => named,
             (Scope::User | Scope::Project, Some(named)) => Some(named),
             (Scope::User | Scope::Project, None) => Some(cx.project()?),
         };
@@ -133,7 +138,9 @@ impl Target {
             })
         });
         let by_path = client.is_desktop() && scope == Scope::User;
-        let call = Call { program: program(by_path)?, project: root.transpose()? };
+        // what it says does not matter then
+        let program = if args.remove { NAME.to_owned() } else { program(by_path)? };
+        let call = Call { program, project: root.transpose()? };
         let entry = client.entry(scope, &call);
         let there = files.iter().filter(|file| file.exists());
         let has = |file: &&PathBuf| found(client, file, &entry).is_ok_and(|found| found != Found::Nothing);
@@ -307,7 +314,6 @@ fn broken(path: &Path, fault: &Fault) -> Error {
 
 /// This program, as clients are to call it: by name where that leads here, else by its path.
 fn program(by_path: bool) -> Result<String, Error> {
-    const NAME: &str = "bpm";
     let unknown = |why: String| {
         Error::new(Code::System, format!("cannot tell where this program is: {why}"))
             .hint("install `bpm` on the `PATH` and start it from there")
