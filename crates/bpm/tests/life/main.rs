@@ -6,6 +6,7 @@
 
 mod lab;
 
+mod agents;
 mod browser;
 mod clients;
 mod conformance;
