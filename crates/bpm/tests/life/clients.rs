@@ -28,7 +28,7 @@ fn said(output: &Output) -> String {
 
 fn typescript(lab: &Lab, era: &str, server: [&str; 2]) {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/typescript.mjs");
-    let mut command = node();
+    let mut command = lab.in_project(node());
     command.current_dir(clients()).arg(script).arg(era).arg(lab.project()).args(server);
     let output = command.output().unwrap();
     assert!(output.status.success(), "{}\nterminal: {}", said(&output), lab.terminal());
@@ -36,9 +36,9 @@ fn typescript(lab: &Lab, era: &str, server: [&str; 2]) {
 }
 
 /// One call by the Inspector's command line, and the result that it prints.
-fn inspect(server: &[&str], method: &str, more: &[&str]) -> Value {
+fn inspect(lab: &Lab, server: &[&str], method: &str, more: &[&str]) -> Value {
     let inspector = clients().join("node_modules/.bin/mcp-inspector");
-    let mut command = node();
+    let mut command = lab.in_project(node());
     // it keeps a catalogue there
     command.env("HOME", clients());
     command.arg(inspector).arg("--cli").args(server).args(["--method", method]).args(more);
@@ -52,10 +52,11 @@ fn names<'a>(result: &'a Value, list: &str) -> Vec<&'a str> {
     result[list].as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap()).collect()
 }
 
-fn inspect_all(server: &[&str]) {
-    let tools = inspect(server, "tools/list", &[]);
+fn inspect_all(lab: &Lab, server: &[&str]) {
+    let tools = inspect(lab, server, "tools/list", &[]);
     assert!(names(&tools, "tools").contains(&"get_status"), "{tools}");
-    let status = inspect(server, "tools/call", &["--tool-name", "get_status", "--tool-arg", "process=app"]);
+    let status =
+        inspect(lab, server, "tools/call", &["--tool-name", "get_status", "--tool-arg", "process=app"]);
     assert_eq!(status["structuredContent"]["processes"][0]["state"], "running", "{status}");
 }
 
@@ -72,5 +73,30 @@ fn needs_mcp_typescript_a_session_of_each_era_over_http() {
 #[ignore = "needs the MCP Inspector"]
 fn needs_mcp_inspector_over_http() {
     let lab = lab();
-    inspect_all(&[&url(&lab), "--transport", "http"]);
+    inspect_all(&lab, &[&url(&lab), "--transport", "http"]);
+}
+
+#[test]
+#[ignore = "needs the TypeScript MCP client"]
+fn needs_mcp_typescript_a_session_of_each_era_over_stdio() {
+    let lab = lab();
+    for era in ["modern", "legacy"] {
+        typescript(&lab, era, ["stdio", env!("CARGO_BIN_EXE_bpm")]);
+    }
+}
+
+#[test]
+#[ignore = "needs the MCP Inspector"]
+fn needs_mcp_inspector_over_stdio() {
+    let lab = lab();
+    // It passes on just a few variables by itself, as many clients do.
+    let command = lab.command();
+    let directories: Vec<String> = command
+        .get_envs()
+        .filter(|(name, _)| name.to_str().unwrap().starts_with("XDG_"))
+        .map(|(name, value)| format!("{}={}", name.display(), value.unwrap().display()))
+        .collect();
+    let mut server: Vec<&str> = directories.iter().flat_map(|directory| ["-e", directory]).collect();
+    server.extend([env!("CARGO_BIN_EXE_bpm"), "mcp", "--transport", "stdio"]);
+    inspect_all(&lab, &server);
 }

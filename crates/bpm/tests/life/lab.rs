@@ -71,7 +71,12 @@ impl Lab {
     }
 
     pub fn command(&self) -> Command {
-        let mut command = Command::new(&self.program);
+        self.in_project(Command::new(&self.program))
+    }
+
+    /// Any command, in the project and with the directories of this lab: a `bpm` that it starts finds the
+    /// manager.
+    pub fn in_project(&self, mut command: Command) -> Command {
         command
             .current_dir(self.project())
             .env("XDG_STATE_HOME", self.dir.path().join("state"))

@@ -1,4 +1,4 @@
-"""An agent's session over MCP, by the official client: python_client.py URL MODE PROJECT
+"""An agent's session over MCP, by the official client: python_client.py URL|PROGRAM MODE PROJECT
 
 Waits on conditions with a deadline. Ends with a traceback at the first thing that does not hold.
 """
@@ -12,7 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-from mcp import Client
+from mcp import Client, StdioServerParameters
 
 DEADLINE_SECONDS = 60
 TOOLS = [
@@ -88,6 +88,15 @@ def cursor_of(text):
     return re.search(r"cursor (\S+)", text.splitlines()[0]).group(1)
 
 
+def lines_of(text):
+    """The lines of a page, those that were folded as often as they were printed."""
+    lines = []
+    for line in text.splitlines()[1:]:
+        folded = re.search(r" \(×(\d+)\)$", line)
+        lines += [line[: folded.start()]] * int(folded.group(1)) if folded else [line]
+    return lines
+
+
 def alive(pid):
     try:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
@@ -100,7 +109,8 @@ async def tools(agent, mode):
     assert "restart" in agent.client.instructions
     listed = (await agent.client.list_tools()).tools
     assert [tool.name for tool in listed] == TOOLS
-    size = sum(len(json.dumps(tool.model_dump(mode="json", by_alias=True, exclude_none=True))) for tool in listed)
+    as_sent = [tool.model_dump(mode="json", by_alias=True, exclude_none=True) for tool in listed]
+    size = len(json.dumps(as_sent, separators=(",", ":"), ensure_ascii=False))
     assert size / 4 <= 2_000, f"{size} characters"
 
 
@@ -197,7 +207,7 @@ async def logs(agent):
     everything = await agent.call("search_build_log", process="app", run=3, max_bytes=8_192)
     head = await agent.call("search_build_log", process="app", run=3, head=2)
     rest = await agent.call("search_build_log", process="app", run=3, cursor=cursor_of(head))
-    assert head.splitlines()[1:] + rest.splitlines()[1:] == everything.splitlines()[1:], (head, rest)
+    assert lines_of(head) + lines_of(rest) == lines_of(everything), (head, rest)
     short = await agent.call("search_build_log", process="app", run=3, max_bytes=300)
     assert len(short) < 600 and "not shown" in short, short
     assert "no line found" in await agent.call("search_logs", process="crashed", stream="stdout")
@@ -220,8 +230,15 @@ async def mistakes(agent):
     assert code == "invalid_parameter" and "`process`" in text and "`worker`" in text, text
 
 
-async def main(url, mode, project):
-    async with Client(url, mode=mode) as client:
+def server_of(where, project):
+    """The server at an address, or the program that serves on its standard input and output."""
+    if where.startswith("http://"):
+        return where
+    return StdioServerParameters(command=where, args=["mcp"], cwd=project, env=dict(os.environ))
+
+
+async def main(where, mode, project):
+    async with Client(server_of(where, project), mode=mode) as client:
         agent = Agent(client, Path(project))
         await tools(agent, mode)
         await start_up(agent)

@@ -2,7 +2,7 @@
 //! built `bpm` and a real cargo project. Run by `scripts/test`, which installs the client.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use crate::lab::{Lab, text};
 
@@ -26,21 +26,27 @@ fn python() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("python").join("bin/python3")
 }
 
-fn drive(mode: &str, host: &str) {
+/// Where the client finds the server.
+enum Server {
+    Http { host: &'static str },
+    Stdio,
+}
+
+fn drive(mode: &str, server: &Server) {
     let mut lab = Lab::new(CONFIG);
     std::fs::create_dir(lab.file("src")).unwrap();
     lab.write("Cargo.toml", MANIFEST);
     lab.write("src/main.rs", "fn main() {\n    println!(\"one\");\n    std::thread::park();\n}\n");
     lab.write("go", "");
     lab.start();
-    let url = lab.status().manager.mcp_url.unwrap().replace("127.0.0.1", host);
+    let server = match server {
+        Server::Http { host } => lab.status().manager.mcp_url.unwrap().replace("127.0.0.1", host),
+        Server::Stdio => env!("CARGO_BIN_EXE_bpm").to_owned(),
+    };
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/life/python_client.py");
-    let output = Command::new(python())
-        .arg(script)
-        .args([&url, mode])
-        .arg(lab.project())
-        .env_remove("PYTHONPATH")
-        .stdin(Stdio::null())
+    let mut command = lab.in_project(Command::new(python()));
+    command.arg(script).args([&server, mode]).arg(lab.project()).env_remove("PYTHONPATH");
+    let output = command
         .output()
         .unwrap_or_else(|error| panic!("{}: {error}; `scripts/test` installs it", python().display()));
     let said = format!("{}{}", text(&output.stdout), text(&output.stderr));
@@ -52,11 +58,23 @@ fn drive(mode: &str, host: &str) {
 #[test]
 #[ignore = "needs python with the MCP client"]
 fn needs_python_mcp_a_session_by_the_newest_protocol() {
-    drive("auto", "localhost");
+    drive("auto", &Server::Http { host: "localhost" });
 }
 
 #[test]
 #[ignore = "needs python with the MCP client"]
 fn needs_python_mcp_a_session_by_the_protocol_with_a_handshake() {
-    drive("legacy", "127.0.0.1");
+    drive("legacy", &Server::Http { host: "127.0.0.1" });
+}
+
+#[test]
+#[ignore = "needs python with the MCP client"]
+fn needs_python_mcp_a_session_over_stdio_by_the_newest_protocol() {
+    drive("auto", &Server::Stdio);
+}
+
+#[test]
+#[ignore = "needs python with the MCP client"]
+fn needs_python_mcp_a_session_over_stdio_by_the_protocol_with_a_handshake() {
+    drive("legacy", &Server::Stdio);
 }
