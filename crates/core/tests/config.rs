@@ -101,8 +101,9 @@ fn top_level(shown: &mut Shown) {
     shown.key("mcp_port", "", None, "mcp_port = \"auto\"", Some(McpPort::Auto), |c| c.mcp_port);
     let hour = 3600.0;
     type Row = (&'static str, f64, &'static str, f64, fn(&Config) -> Duration);
-    let timing: [Row; 4] = [
+    let timing: [Row; 5] = [
         ("dev_timeout_hours", 3.0 * hour, "0.5", 0.5 * hour, |c| c.timing.dev_timeout),
+        ("idle_exit_minutes", 1800.0, "0.05", 3.0, |c| c.timing.idle_exit),
         ("dev_crash_wait_seconds", 120.0, "0", 0.0, |c| c.timing.dev_crash_wait),
         ("release_crash_backoff_initial_seconds", 1.0, "0.25", 0.25, |c| c.timing.backoff_initial),
         ("release_crash_backoff_max_seconds", 300.0, "86400", 86400.0, |c| c.timing.backoff_max),

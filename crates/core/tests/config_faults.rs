@@ -52,7 +52,7 @@ fn keys_that_are_unknown_misplaced_or_not_there_yet() {
         r#"
 mcp_prot = 3000
 args = ["x"]
-idle_exit_minutes = 30
+bind = "0.0.0.0"
 xyzzy = 1
 
 [backend]
@@ -96,6 +96,7 @@ fn types_that_are_wrong() {
         r#"
 mcp_port = true
 dev_timeout_hours = "3"
+idle_exit_minutes = "30"
 dev_crash_wait_seconds = []
 release_crash_backoff_initial_seconds = 2020-01-01
 logs = "10"
@@ -138,6 +139,7 @@ fn numbers_out_of_their_range() {
         r#"
 mcp_port = 0
 dev_timeout_hours = -1
+idle_exit_minutes = 0
 dev_crash_wait_seconds = nan
 release_crash_backoff_initial_seconds = 0
 release_crash_backoff_max_seconds = inf

@@ -28,6 +28,11 @@ pub fn trusted(project: &Project) -> Result<Trusted, Error> {
         Ok(loaded) if trust::is_approved(project, &loaded.content) => {
             return Ok(Trusted { config: loaded.config, notice: None });
         }
+        // nothing in it could be run
+        Ok(loaded) if loaded.config.processes.is_empty() => {
+            let processes = what_runs(project)?.processes;
+            return Ok(Trusted { config: Config { processes, ..loaded.config }, notice: None });
+        }
         Ok(_) => Some(format!(
             "`{CONFIG}` is not approved as it is: `bpm allow` (or `bpm up`) starts its processes"
         )),

@@ -23,6 +23,7 @@ const fn key(name: &'static str, form: &'static str, default: &'static str, mean
 pub const KEYS: &[Key] = &[
     key("mcp_port", "port or \"auto\"", "none", "TCP port of the MCP endpoint on the loopback addresses; \"auto\" leases a free one for this worktree"),
     key("dev_timeout_hours", "hours", "3", "time without a tool call after which the project goes back to release mode"),
+    key("idle_exit_minutes", "minutes", "30", "time without a configured process, a task and a client after which the manager ends itself"),
     key("dev_crash_wait_seconds", "seconds", "120", "wait before a restart after a crash in dev mode"),
     key("release_crash_backoff_initial_seconds", "seconds", "1", "first wait after a crash in release mode; each further crash in a row makes it 1.5 times as long"),
     key("release_crash_backoff_max_seconds", "seconds", "300", "longest wait in release mode"),
@@ -64,7 +65,6 @@ pub const KEYS: &[Key] = &[
 /// Keys of the contract that a later version brings: a fault until they work.
 pub const LATER: &[&str] = &[
     "bind",
-    "idle_exit_minutes",
     "process.NAME.depends_on",
     "process.NAME.ready",
     "process.NAME.health",

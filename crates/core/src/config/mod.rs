@@ -167,6 +167,9 @@ fn timing(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Timing {
     let hours = reader.optional(fields, "dev_timeout_hours", |reader, field| {
         reader.duration(field, Unit::Hours, 0.0001..=YEAR_HOURS)
     });
+    let idle = reader.optional(fields, "idle_exit_minutes", |reader, field| {
+        reader.duration(field, Unit::Minutes, 0.001..=YEAR_HOURS * 60.0)
+    });
     let mut seconds = |key, least: f64| {
         reader
             .optional(fields, key, |reader, field| reader.duration(field, Unit::Seconds, least..=DAY_SECONDS))
@@ -185,6 +188,7 @@ fn timing(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Timing {
     }
     Timing {
         dev_timeout: hours.unwrap_or(Duration::from_secs(3 * 3600)),
+        idle_exit: idle.unwrap_or(Duration::from_secs(30 * 60)),
         dev_crash_wait: crash_wait.unwrap_or(Duration::from_secs(120)),
         backoff_initial: initial.unwrap_or(Duration::from_secs(1)).min(backoff_max),
         backoff_max,

@@ -55,6 +55,8 @@ pub enum McpPort {
 pub struct Timing {
     /// Without a tool call for this long, the project goes back to release mode.
     pub dev_timeout: Duration,
+    /// With nothing configured, no task and no client for this long, the manager ends itself.
+    pub idle_exit: Duration,
     /// Wait before the restart after a crash in dev mode.
     pub dev_crash_wait: Duration,
     /// First wait after a crash in release mode; never longer than `backoff_max`.

@@ -20,6 +20,7 @@ const MAX_LOG_BYTES: u64 = 16 * KIB * KIB * KIB * KIB;
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Unit {
     Seconds,
+    Minutes,
     Hours,
 }
 
@@ -27,6 +28,7 @@ impl Unit {
     fn name(self) -> &'static str {
         match self {
             Self::Seconds => "seconds",
+            Self::Minutes => "minutes",
             Self::Hours => "hours",
         }
     }
@@ -34,6 +36,7 @@ impl Unit {
     fn seconds(self) -> f64 {
         match self {
             Self::Seconds => 1.0,
+            Self::Minutes => 60.0,
             Self::Hours => 3600.0,
         }
     }

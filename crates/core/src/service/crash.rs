@@ -174,6 +174,7 @@ mod tests {
     fn timing() -> Timing {
         Timing {
             dev_timeout: Duration::from_secs(3 * 3600),
+            idle_exit: Duration::from_secs(1800),
             dev_crash_wait: Duration::from_secs(120),
             backoff_initial: Duration::from_secs(1),
             backoff_max: Duration::from_secs(300),

@@ -21,6 +21,7 @@ pub(crate) fn secs(seconds: f64) -> Duration {
 pub(crate) fn config(processes: Vec<Process>) -> Config {
     let timing = Timing {
         dev_timeout: secs(3.0 * 3600.0),
+        idle_exit: secs(1800.0),
         dev_crash_wait: secs(120.0),
         backoff_initial: secs(1.0),
         backoff_max: secs(300.0),
