@@ -4,9 +4,14 @@
 
 mod access;
 mod client;
+mod lasting;
 mod legacy;
 mod modern;
+mod pretended;
+mod progress;
+mod resources;
 mod robust;
 mod stdio;
+mod subscriptions;
 mod support;
 mod unix;

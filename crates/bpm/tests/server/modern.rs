@@ -12,7 +12,11 @@ async fn discover_says_who_answers() {
     let answer = server.client().await.modern("server/discover", json!({})).await;
     assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
     let result = &answer.json()["result"];
-    assert_eq!(result["capabilities"], json!({"tools": {}}));
+    let expected = json!({
+        "completions": {}, "prompts": {}, "resources": {"listChanged": true, "subscribe": true}, "tools": {},
+        "extensions": {"io.modelcontextprotocol/tasks": {}},
+    });
+    assert_eq!(result["capabilities"], expected);
     assert!(result["instructions"].as_str().unwrap().contains("restart"));
     let versions: Vec<&str> =
         result["supportedVersions"].as_array().unwrap().iter().filter_map(|v| v.as_str()).collect();
@@ -149,21 +153,77 @@ async fn protocol_faults_are_protocol_errors() {
 }
 
 #[tokio::test]
+async fn malformed_parameters_are_the_callers_fault() {
+    let server = Server::start();
+    let mut client = server.client().await;
+    for (method, params) in [
+        ("resources/read", json!({"uri": ["x"]})),
+        ("prompts/get", json!({"name": 3})),
+        ("completion/complete", json!({"ref": {"type": "ref/nothing"}})),
+        ("subscriptions/listen", json!({"notifications": 5})),
+        ("tasks/get", json!({})),
+        ("tools/list", json!({"cursor": "more"})),
+        ("prompts/list", json!({"cursor": "more"})),
+        ("resources/list", json!({"cursor": "more"})),
+        ("resources/templates/list", json!({"cursor": "more"})),
+    ] {
+        let answer = client.modern(method, params).await;
+        assert_eq!(answer.json()["error"]["code"], -32602, "{method}: {}", answer.text);
+    }
+}
+
+#[tokio::test]
+async fn every_tool_has_its_answer_in_both_forms() {
+    let server = Server::start();
+    let mut client = server.client().await;
+    for (tool, arguments, text, fact) in [
+        ("run_background_task", json!({"command": "sleep 60"}), "t9 runs", "task_id"),
+        ("get_task_status", json!({}), "no task is running", "tasks"),
+        ("end_background_task", json!({"task_id": "t9"}), "t9 killed", "state"),
+        ("send_input", json!({"task_id": "t9", "text": "ls", "key": "enter"}), "sent 3 B to t9", "bytes"),
+        ("wait_for", json!({"targets": ["api"]}), "api is ready (ready)", "met"),
+    ] {
+        let result = client.call(tool, arguments).await;
+        assert_eq!(result["isError"], false, "{result}");
+        assert!(result["content"][0]["text"].as_str().unwrap().starts_with(text), "{result}");
+        assert!(result["structuredContent"].get(fact).is_some(), "{result}");
+    }
+}
+
+#[tokio::test]
+async fn a_direct_wait_is_bounded() {
+    let server = Server::start();
+    server.client().await.call("wait_for", json!({"targets": ["api"], "timeout_seconds": 7_200})).await;
+    let Some((Request::WaitFor(wait), _)) = server.control.seen().pop() else { panic!("no wait") };
+    assert_eq!(wait.timeout_seconds, Some(50.0));
+}
+
+#[tokio::test]
+async fn news_lead_the_next_result_once() {
+    let server = Server::start();
+    let mut client = server.client().await;
+    server.control.with_news("api crashed twice");
+    let first = client.call("get_status", json!({})).await;
+    let text = first["content"][0]["text"].as_str().unwrap();
+    assert!(text.starts_with("since your last call: api crashed twice\nrelease mode"), "{text}");
+    assert_eq!(first["structuredContent"]["since_your_last_call"], "api crashed twice");
+    let second = client.call("get_status", json!({})).await;
+    assert!(!second.to_string().contains("crashed"), "{second}");
+    let origins: Vec<_> = server.control.seen().into_iter().map(|(_, origin)| origin.session).collect();
+    assert!(origins.iter().all(|session| session.as_deref() == Some("http:tester 1.2")), "{origins:?}");
+}
+
+#[tokio::test]
 async fn what_is_not_declared_is_not_answered() {
     let server = Server::start();
     let mut client = server.client().await;
     for method in [
-        "prompts/list",
-        "prompts/get",
-        "resources/list",
-        "resources/read",
-        "resources/templates/list",
-        "completion/complete",
         "logging/setLevel",
         "ping",
         "initialize",
-        "subscriptions/listen",
-        "tasks/get",
+        "resources/subscribe",
+        "resources/unsubscribe",
+        "skills/list",
         "no/such/method",
     ] {
         let params = json!({

@@ -1,23 +1,25 @@
-//! The methods of MCP: each decodes, asks `Control`, and encodes. Only what is declared is answered.
+//! The methods of MCP: each is passed on to the file that has it. Only what is declared is answered.
 
 use std::sync::Arc;
 
-use bpm_api::{Code, Error, Reply};
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestMethod, CompleteRequestParams,
-    CompleteResult, ContentBlock, CustomRequest, CustomResult, ErrorCode, Implementation, JsonObject,
-    ListPromptsRequestMethod, ListPromptsResult, ListResourceTemplatesRequestMethod,
-    ListResourceTemplatesResult, ListResourcesRequestMethod, ListResourcesResult, ListToolsResult,
-    PaginatedRequestParams, ServerCapabilities, ServerConfig,
+    CallToolRequestParams, CallToolResponse, CancelTaskParams, CompleteRequestParams, CompleteResult,
+    CustomRequest, CustomResult, ErrorCode, GetPromptRequestParams, GetPromptResponse, GetTaskParams,
+    GetTaskResult, Implementation, JsonObject, ListPromptsResult, ListResourceTemplatesResult,
+    ListResourcesResult, ListToolsResult, PaginatedRequestParams, ReadResourceRequestParams,
+    ReadResourceResponse, ServerCapabilities, ServerConfig, SubscribeRequestParams, SubscriptionFilter,
+    UnsubscribeRequestParams, UpdateTaskParams,
 };
-use rmcp::service::{NotificationContext, RequestContext};
+use rmcp::service::{NotificationContext, RequestContext, SubscriptionContext};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
 
-use super::channel;
 use super::identity::{Face, Identity, clip};
-use super::text;
+use super::subscriptions::{self, Subscriptions};
 use super::tools::Tools;
+use super::{calls, channel, completion, lasting, prompts, resources};
 use crate::control::Control;
+
+type Context = RequestContext<RoleServer>;
 
 /// Read by every model that connects, before any tool is.
 const INSTRUCTIONS: &str = "\
@@ -30,38 +32,55 @@ everybody sees it. Never poll or sleep: `wait_for` returns as soon as something 
 an error, with the lines that decided it; when its time is over call it again with its cursor. Do not start the \
 configured programs in a shell, nor `kill` what bpm runs.";
 
-/// Cloned per request: a reference count, nothing else.
+/// One session's, or one request's where there are no sessions. A clone is another one's: a reference count, nothing
+/// else.
 pub(super) struct Handler<C> {
     shared: Arc<Shared<C>>,
+    subscriptions: Subscriptions,
 }
 
-struct Shared<C> {
-    control: C,
-    identity: Identity,
-    tools: Tools,
+pub(super) struct Shared<C> {
+    pub(super) control: C,
+    pub(super) identity: Identity,
+    pub(super) tools: Tools,
     config: ServerConfig,
 }
 
 impl<C> Clone for Handler<C> {
     fn clone(&self) -> Self {
-        Handler { shared: self.shared.clone() }
+        Handler { shared: self.shared.clone(), subscriptions: Subscriptions::default() }
     }
 }
 
 impl<C: Control> Handler<C> {
     pub(super) fn new(control: C, identity: Identity) -> Handler<C> {
-        let mut capabilities = ServerCapabilities::builder().enable_tools().build();
-        if identity.channel {
-            capabilities
-                .experimental
-                .get_or_insert_default()
-                .insert(channel::CAPABILITY.to_owned(), JsonObject::new());
-        }
-        let config = ServerConfig::new(capabilities)
+        let config = ServerConfig::new(capabilities(&identity))
             .with_server_info(Implementation::new("bpm", env!("CARGO_PKG_VERSION")))
             .with_instructions(INSTRUCTIONS);
-        Handler { shared: Arc::new(Shared { control, identity, tools: Tools::new(), config }) }
+        let shared = Shared { control, identity, tools: Tools::new(), config };
+        Handler { shared: Arc::new(shared), subscriptions: Subscriptions::default() }
     }
+
+    fn reader(&self, context: &Context) -> bpm_api::Origin {
+        self.shared.identity.origin(context, Face::Resource)
+    }
+}
+
+fn capabilities(identity: &Identity) -> ServerCapabilities {
+    let mut capabilities = ServerCapabilities::builder()
+        .enable_completions()
+        .enable_prompts()
+        .enable_resources()
+        .enable_resources_list_changed()
+        .enable_resources_subscribe()
+        .enable_tools()
+        .enable_tasks()
+        .build();
+    if identity.channel {
+        let experimental = capabilities.experimental.get_or_insert_default();
+        experimental.insert(channel::CAPABILITY.to_owned(), JsonObject::new());
+    }
+    capabilities
 }
 
 impl<C: Control> ServerHandler for Handler<C> {
@@ -71,85 +90,114 @@ impl<C: Control> ServerHandler for Handler<C> {
 
     async fn list_tools(
         &self,
-        _page: Option<PaginatedRequestParams>,
-        _context: RequestContext<RoleServer>,
+        page: Option<PaginatedRequestParams>,
+        _context: Context,
     ) -> Result<ListToolsResult, ErrorData> {
+        only_page(page)?;
         Ok(ListToolsResult::with_all_items(self.shared.tools.listed()))
     }
 
     async fn call_tool(
         &self,
         call: CallToolRequestParams,
-        context: RequestContext<RoleServer>,
+        context: Context,
     ) -> Result<CallToolResponse, ErrorData> {
-        let Shared { control, identity, tools, .. } = &*self.shared;
-        let Some(tool) = tools.find(&call.name) else {
-            let message = format!("unknown tool `{}`, expected one of {}", clip(&call.name), tools.names());
-            return Err(ErrorData::invalid_params(message, None));
-        };
-        let outcome = match tool.request(call.arguments.unwrap_or_default()) {
-            Ok(request) => tokio::select! {
-                outcome = control.call(request, identity.origin(&context, Face::Tool)) => outcome,
-                // Nobody waits for the answer any more. The work goes on.
-                () = context.ct.cancelled() => return Err(ErrorData::internal_error("cancelled", None)),
-            },
-            Err(error) => Err(error),
-        };
-        Ok(result_of(outcome).into())
-    }
-
-    // What follows is not declared, and the SDK would answer it all the same.
-
-    async fn list_prompts(
-        &self,
-        _page: Option<PaginatedRequestParams>,
-        _context: RequestContext<RoleServer>,
-    ) -> Result<ListPromptsResult, ErrorData> {
-        Err(ErrorData::method_not_found::<ListPromptsRequestMethod>())
+        calls::call(&self.shared, call, context).await
     }
 
     async fn list_resources(
         &self,
-        _page: Option<PaginatedRequestParams>,
-        _context: RequestContext<RoleServer>,
+        page: Option<PaginatedRequestParams>,
+        context: Context,
     ) -> Result<ListResourcesResult, ErrorData> {
-        Err(ErrorData::method_not_found::<ListResourcesRequestMethod>())
+        resources::list(&self.shared.control, page, self.reader(&context)).await
     }
 
     async fn list_resource_templates(
         &self,
-        _page: Option<PaginatedRequestParams>,
-        _context: RequestContext<RoleServer>,
+        page: Option<PaginatedRequestParams>,
+        _context: Context,
     ) -> Result<ListResourceTemplatesResult, ErrorData> {
-        Err(ErrorData::method_not_found::<ListResourceTemplatesRequestMethod>())
+        only_page(page)?;
+        Ok(resources::templates())
+    }
+
+    async fn read_resource(
+        &self,
+        asked: ReadResourceRequestParams,
+        context: Context,
+    ) -> Result<ReadResourceResponse, ErrorData> {
+        let origin = self.reader(&context);
+        resources::read(&self.shared.control, &asked.uri, origin).await.map(ReadResourceResponse::from)
+    }
+
+    async fn list_prompts(
+        &self,
+        page: Option<PaginatedRequestParams>,
+        _context: Context,
+    ) -> Result<ListPromptsResult, ErrorData> {
+        only_page(page)?;
+        Ok(prompts::list())
+    }
+
+    async fn get_prompt(
+        &self,
+        asked: GetPromptRequestParams,
+        context: Context,
+    ) -> Result<GetPromptResponse, ErrorData> {
+        let origin = self.reader(&context);
+        let prompt = prompts::get(&self.shared.control, &asked.name, asked.arguments, origin).await;
+        prompt.map(GetPromptResponse::from)
     }
 
     async fn complete(
         &self,
-        _request: CompleteRequestParams,
-        _context: RequestContext<RoleServer>,
+        asked: CompleteRequestParams,
+        context: Context,
     ) -> Result<CompleteResult, ErrorData> {
-        Err(ErrorData::method_not_found::<CompleteRequestMethod>())
+        completion::complete(&self.shared.control, asked, self.reader(&context)).await
+    }
+
+    fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {
+        Some(subscriptions::accepted(requested))
+    }
+
+    async fn listen(&self, subscription: SubscriptionContext) -> Result<(), ErrorData> {
+        let origin = self.reader(subscription.request_context());
+        subscriptions::listen(&self.shared.control, &subscription, origin).await
+    }
+
+    async fn subscribe(&self, asked: SubscribeRequestParams, context: Context) -> Result<(), ErrorData> {
+        let origin = self.reader(&context);
+        self.subscriptions.subscribe(&self.shared.control, asked.uri, &context.peer, origin).await
+    }
+
+    async fn unsubscribe(&self, asked: UnsubscribeRequestParams, _context: Context) -> Result<(), ErrorData> {
+        self.subscriptions.unsubscribe(asked.uri).await
+    }
+
+    async fn get_task(&self, asked: GetTaskParams, context: Context) -> Result<GetTaskResult, ErrorData> {
+        lasting::get(&self.shared.control, asked.task_id, self.reader(&context)).await
+    }
+
+    async fn update_task(&self, asked: UpdateTaskParams, context: Context) -> Result<(), ErrorData> {
+        lasting::update(&self.shared.control, asked.task_id, self.reader(&context)).await
+    }
+
+    async fn cancel_task(&self, asked: CancelTaskParams, context: Context) -> Result<(), ErrorData> {
+        lasting::cancel(&self.shared.control, asked.task_id, self.reader(&context)).await
     }
 
     /// Also where a known method with parameters of the wrong shape ends up.
     async fn on_custom_request(
         &self,
         request: CustomRequest,
-        context: RequestContext<RoleServer>,
+        context: Context,
     ) -> Result<CustomResult, ErrorData> {
         let method = clip(&request.method);
-        let known = match request.method.as_str() {
-            "tools/call" | "tools/list" | "server/discover" => true,
-            // gone from the revisions that say their version with each request
-            "initialize" => context.meta.protocol_version().is_none(),
-            _ => false,
-        };
-        if known {
-            return Err(ErrorData::invalid_params(
-                format!("the parameters of `{method}` are malformed"),
-                None,
-            ));
+        if is_known(&request.method, context.meta.protocol_version().is_none()) {
+            let message = format!("the parameters of `{method}` are malformed");
+            return Err(ErrorData::invalid_params(message, None));
         }
         Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, method, None))
     }
@@ -157,22 +205,34 @@ impl<C: Control> ServerHandler for Handler<C> {
     async fn on_initialized(&self, _context: NotificationContext<RoleServer>) {}
 }
 
-fn result_of(outcome: Result<Reply, Error>) -> CallToolResult {
-    match text::for_a_model(outcome) {
-        Ok(reply) => {
-            let mut result = CallToolResult::success(vec![ContentBlock::text(text::reply(&reply))]);
-            result.structured_content = text::structured(reply);
-            result
-        }
-        Err(error) => {
-            let content = vec![ContentBlock::text(text::error(&error))];
-            // The wait is over, the work is not: nothing has failed yet.
-            let mut result = match error.code {
-                Code::TimedOut => CallToolResult::success(content),
-                _ => CallToolResult::error(content),
-            };
-            result.structured_content = Some(text::structured_error(error));
-            result
+/// `legacy`: of a revision that does not say its version with each request.
+fn is_known(method: &str, legacy: bool) -> bool {
+    match method {
+        "tools/call"
+        | "tools/list"
+        | "server/discover"
+        | "resources/list"
+        | "resources/read"
+        | "resources/templates/list"
+        | "prompts/list"
+        | "prompts/get"
+        | "completion/complete"
+        | "tasks/get"
+        | "tasks/update"
+        | "tasks/cancel" => true,
+        "initialize" | "resources/subscribe" | "resources/unsubscribe" => legacy,
+        "subscriptions/listen" => !legacy,
+        _ => false,
+    }
+}
+
+/// Of a list that has no second page.
+fn only_page(page: Option<PaginatedRequestParams>) -> Result<(), ErrorData> {
+    match page.and_then(|page| page.cursor) {
+        None => Ok(()),
+        Some(cursor) => {
+            let message = format!("`{}` is no cursor of this list, which has one page", clip(&cursor));
+            Err(ErrorData::invalid_params(message, None))
         }
     }
 }
