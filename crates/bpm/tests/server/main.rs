@@ -11,6 +11,7 @@ mod pretended;
 mod progress;
 mod resources;
 mod robust;
+mod speed;
 mod stdio;
 mod subscriptions;
 mod support;

@@ -118,3 +118,25 @@ async fn answers_that_are_ready_still_come_after_the_end_of_input() {
     assert!(line.contains("release mode"), "{line}");
     timeout(DEADLINE, session.task).await.expect("it did not end").unwrap();
 }
+
+#[tokio::test]
+async fn a_client_that_never_reads_holds_nothing_but_itself() {
+    let mut deaf = Session::start(options());
+    deaf.initialize().await;
+    let call = json!({"name": "get_status", "arguments": {}});
+    let mut sent = 0;
+    for id in 10..100_000 {
+        let message = json!({"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": call});
+        let line = format!("{message}\n");
+        if timeout(Duration::from_millis(500), deaf.input.write_all(line.as_bytes())).await.is_err() {
+            break;
+        }
+        sent += 1;
+    }
+    // What the pipes hold, then 64 answers and 256 requests of ours.
+    assert!(sent < 3_000, "{sent} requests were taken");
+    let mut other = Session::start(options());
+    assert!(other.initialize().await.get("result").is_some());
+    drop(deaf.output);
+    timeout(DEADLINE, deaf.task).await.expect("it did not end").unwrap();
+}

@@ -124,6 +124,8 @@ impl Client {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
+        // Its last answer may have ended a moment before its connection noticed.
+        self.sender.ready().await.unwrap();
         self.sender.send_request(request.body(Full::new(body.into())).unwrap()).await.unwrap()
     }
 

@@ -116,5 +116,6 @@ fn unreadable(body: &Bytes) -> Response<Body> {
 }
 
 fn json_rpc_error(status: StatusCode, code: i32, message: &str) -> Response<Body> {
-    respond::json(status, &json!({"jsonrpc": "2.0", "id": null, "error": {"code": code, "message": message}}))
+    // Whose request it was is not known; then MCP has no `id` at all, where JSON-RPC has null.
+    respond::json(status, &json!({"jsonrpc": "2.0", "error": {"code": code, "message": message}}))
 }
