@@ -25,6 +25,21 @@ pub struct BuildId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct OpId(pub u64);
 
+/// Tells a repeated request from a new one. Given out by who asks; outlives the manager.
+pub type Key = Arc<str>;
+
+/// The name under which a task is supervised: `t5`. No process can have such a name.
+pub fn task_name(number: u64) -> Name {
+    format!("t{number}").into()
+}
+
+/// The number in a task's name; `None` for every other name.
+pub fn task_number(name: &str) -> Option<u64> {
+    let digits = name.strip_prefix('t')?;
+    let plain = !digits.starts_with('0') && digits.bytes().all(|byte| byte.is_ascii_digit());
+    plain.then(|| digits.parse().ok()).flatten()
+}
+
 /// Which recipe a run was made with, and which crash rule is in force.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Mode {

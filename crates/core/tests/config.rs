@@ -167,6 +167,7 @@ fn any_process(shown: &mut Shown) {
     let text = "logs.max_bytes = 65536";
     shown.key(key("logs.max_bytes"), &base, logs(4, 2 * gib), text, logs(4, 65536), own);
     shown.key(key("autostart"), COMMAND, true, "autostart = false", false, |c| only(c).autostart);
+    shown.key(key("pty"), COMMAND, false, "pty = true", true, |c| only(c).pty);
 }
 
 fn commands(shown: &mut Shown) {

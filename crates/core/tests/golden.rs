@@ -238,7 +238,7 @@ fn leftovers(rig: &mut Rig) {
 fn requests() -> Vec<(String, Event)> {
     let process = Name::from(P);
     let op = OpId(99);
-    let asked = |what| Event::Asked { op, what };
+    let asked = |what| Event::Asked { op, key: None, what };
     vec![
         ("boot".into(), Event::Boot(Boot { dev: false, fresh: false })),
         ("boot --dev".into(), Event::Boot(Boot { dev: true, fresh: false })),

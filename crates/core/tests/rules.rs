@@ -17,3 +17,5 @@ mod stop;
 mod survival;
 #[path = "rules/swap.rs"]
 mod swap;
+#[path = "rules/tasks.rs"]
+mod tasks;

@@ -133,7 +133,7 @@ impl Subject {
                 {
                     self.config = Config::clone(config);
                 }
-                self.step(Event::Asked { op, what });
+                self.step(Event::Asked { op, key: None, what });
             }
             Move::Wait(wait) => self.now = self.now + wait,
             Move::Due => {

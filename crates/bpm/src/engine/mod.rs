@@ -223,7 +223,7 @@ impl Engine {
             }
             Message::Shutdown => {
                 let op = self.accept(Origin::new("signal", "the terminal or the system"), None);
-                actions.append(&mut self.fleet.step(Event::Asked { op, what: Request::Shutdown }, now));
+                actions.append(&mut self.fleet.step(Event::Asked { op, key: None, what: Request::Shutdown }, now));
             }
         }
     }

@@ -10,7 +10,7 @@ use bpm_core::fleet::{BuildFailure, Ending, Snapshot, SpawnError};
 use bpm_core::ids::Mode;
 use bpm_core::service::{
     Artefact, Cause, Intent, LastBuild, LastExit, LastLive, Rest, ServiceSnapshot, SnapshotPhase,
-    SnapshotRun, StopReason,
+    SnapshotRun, StopReason, TaskRules,
 };
 use bpm_core::time::Time;
 use serde::{Deserialize, Serialize};
@@ -29,6 +29,8 @@ pub fn save(project: &Project, snapshot: &Snapshot) -> io::Result<()> {
         last_activity: snapshot.last_activity.as_nanos(),
         ended: snapshot.ended,
         services: snapshot.services.iter().map(service_out).collect(),
+        next_task: snapshot.next_task,
+        keys: snapshot.keys.iter().map(|(key, of)| (key.to_string(), of.to_string())).collect(),
     };
     let text = serde_json::to_vec(&file).map_err(io::Error::other)?;
     super::write_atomically(&project.intent(), &text)
@@ -52,6 +54,8 @@ pub fn load(project: &Project, now: Time) -> Option<Snapshot> {
         last_activity: Time::from_nanos(file.last_activity),
         ended: file.ended,
         services: file.services.into_iter().map(service_in).collect(),
+        next_task: file.next_task.max(1),
+        keys: file.keys.into_iter().map(|(key, of)| (key.into(), of.into())).collect(),
     };
     Some(if same_world && !snapshot.ended { snapshot } else { snapshot.at_rest(now) })
 }
@@ -83,6 +87,10 @@ struct IntentFile {
     last_activity: u64,
     ended: bool,
     services: Vec<ServiceDto>,
+    #[serde(default)]
+    next_task: u64,
+    #[serde(default)]
+    keys: Vec<(String, String)>,
 }
 
 #[derive(Clone, Copy, Serialize, Deserialize)]
@@ -114,6 +122,7 @@ enum CauseDto {
 enum ReasonDto {
     Swap,
     Asked,
+    TimeLimit,
     Shutdown,
     Leftovers,
 }
@@ -160,8 +169,16 @@ struct RunDto {
 }
 
 #[derive(Serialize, Deserialize)]
+struct TaskDto {
+    kill_after_ns: Option<u64>,
+}
+
+#[derive(Serialize, Deserialize)]
 struct ServiceDto {
     name: String,
+    /// A background task, and its time limit in nanoseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    task: Option<TaskDto>,
     intent: IntentDto,
     live: Option<RunDto>,
     retiring: Vec<RunDto>,
@@ -188,6 +205,7 @@ struct ServiceDto {
 fn service_out(service: &ServiceSnapshot) -> ServiceDto {
     ServiceDto {
         name: service.name.to_string(),
+        task: service.task.map(|task| TaskDto { kill_after_ns: task.kill_after.map(nanos) }),
         intent: match service.intent {
             Intent::Up => IntentDto::Up,
             Intent::Idle => IntentDto::Idle,
@@ -224,6 +242,9 @@ fn service_out(service: &ServiceSnapshot) -> ServiceDto {
 fn service_in(service: ServiceDto) -> ServiceSnapshot {
     ServiceSnapshot {
         name: service.name.into(),
+        task: service
+            .task
+            .map(|task| TaskRules { kill_after: task.kill_after_ns.map(Duration::from_nanos) }),
         intent: match service.intent {
             IntentDto::Up => Intent::Up,
             IntentDto::Idle => Intent::Idle,

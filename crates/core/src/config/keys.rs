@@ -59,6 +59,7 @@ pub const KEYS: &[Key] = &[
     key("process.NAME.logs", "{ keep_runs, max_bytes }", "none", "retention, where it differs from the project's"),
     key("process.NAME.logs.keep_runs", "integer", "10", "runs and builds whose logs are kept"),
     key("process.NAME.logs.max_bytes", "size", "\"1G\"", "bytes of log kept (K, M, G, T are powers of 1024)"),
+    key("process.NAME.pty", "boolean", "false", "whether it runs on a terminal of its own, so that it can be typed to"),
     key("process.NAME.autostart", "boolean", "true", "whether it is started with the project"),
 ];
 
@@ -74,7 +75,6 @@ pub const LATER: &[&str] = &[
     "process.NAME.swap",
     "process.NAME.watch",
     "process.NAME.limits",
-    "process.NAME.pty",
     "process.NAME.dev_only",
     "process.NAME.instances",
     "process.NAME.hold_seconds",

@@ -100,6 +100,8 @@ pub struct Process {
     pub logs: LogLimits,
     /// Started with the project.
     pub autostart: bool,
+    /// It runs on a pseudo-terminal of its own.
+    pub pty: bool,
 }
 
 impl Process {

@@ -1,6 +1,7 @@
 //! Reads one `[process.NAME]` and checks that its keys go together.
 //! Owns the defaults of a process. Must not know files or drawing.
 
+use crate::ids;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -77,6 +78,7 @@ pub(super) fn read(
         logs: (reader
             .optional(&fields, "logs", |reader, field| log_limits(reader, field, "process.NAME.logs", logs)))
         .unwrap_or(logs),
+        pty: (reader.optional(&fields, "pty", Reader::boolean)).unwrap_or(false),
         autostart: (reader.optional(&fields, "autostart", Reader::boolean)).unwrap_or(true),
     };
     if kind == Some(Type::Command) {
@@ -127,6 +129,8 @@ fn check_name(reader: &mut Reader<'_>, field: &Field<'_>) {
     let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
     let message = if name == "all" {
         "`all` cannot name a process: it stands for all of them".to_owned()
+    } else if ids::task_number(name).is_some() {
+        format!("{} cannot name a process: `t` and a number name a background task", tick(name))
     } else if name.is_empty() {
         "the name of a process is empty".to_owned()
     } else if name.len() > MAX_NAME {

@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::config::{Config, Signal};
-use crate::ids::{BuildId, Mode, Name, OpId, RunId};
-use crate::service::{Artefact, Cause, StopReason};
+use crate::ids::{BuildId, Key, Mode, Name, OpId, RunId};
+use crate::service::{Artefact, Cause, StopReason, TaskRules};
 use crate::time::Time;
 
 /// Something that happened. Whatever concerns a run or a build says which one.
@@ -13,8 +13,9 @@ use crate::time::Time;
 pub enum Event {
     /// Everything that was found alive has been reported: begin.
     Boot(Boot),
-    /// Somebody wants something; the operation finishes exactly once.
-    Asked { op: OpId, what: Request },
+    /// Somebody wants something; the operation finishes exactly once. With a `key` that was used before,
+    /// it is the same request again.
+    Asked { op: OpId, key: Option<Key>, what: Request },
     /// A build ended.
     BuildDone { build: BuildId, outcome: BuildOutcome },
     /// A run's program has been started.
@@ -31,8 +32,12 @@ pub enum Event {
     Adopted { run: RunId, pid: u32, started: Time },
     /// A run that the manager before was about to start never started.
     NeverStarted { run: RunId },
+    /// Input has reached a program, or has not.
+    InputDone { op: OpId, outcome: Typed },
     /// Somebody used a tool.
     Activity,
+    /// So many clients are connected now.
+    Clients { connected: u32 },
     /// The deadline that [`crate::fleet::Fleet::next_deadline`] named has come.
     Tick,
 }
@@ -60,12 +65,35 @@ pub enum Request {
         process: Name,
         recipe: Option<Mode>,
     },
+    /// Run a task, once. Its name is from [`Fleet::next_task`](crate::fleet::Fleet::next_task).
+    RunTask {
+        task: Name,
+        rules: TaskRules,
+    },
+    /// Type into the live run of a process or task.
+    Input {
+        process: Name,
+    },
     /// Put another configuration into force. Finishes with [`Outcome::Applied`].
     Apply {
         config: Arc<Config>,
     },
     /// End everything in order; a second one kills at once.
     Shutdown,
+}
+
+/// What became of input.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Typed {
+    Taken,
+    /// The program does not read, and so many bytes more would fit.
+    Full {
+        room: u32,
+    },
+    /// It was started without an input.
+    NoInput,
+    /// Its input was closed, or it has ended.
+    Closed,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -179,6 +207,11 @@ pub enum Action {
     Kill {
         run: RunId,
     },
+    /// Send what `op` carries to the run's input; [`Event::InputDone`] tells what became of it.
+    Input {
+        run: RunId,
+        op: OpId,
+    },
     /// The operation is done; each accepted operation gets exactly one of these.
     Finish {
         op: OpId,
@@ -233,6 +266,14 @@ pub enum Outcome {
     NoSuchProcess {
         known: Vec<Name>,
     },
+    /// A task cannot be started again or restarted.
+    IsTask,
+    /// So many tasks run already.
+    TooManyTasks {
+        limit: usize,
+    },
+    /// `Input`: what became of it.
+    Typed(Typed),
     /// `shutdown`: everything has ended; these outlived KILL.
     Ended {
         stuck: Vec<Name>,

@@ -5,19 +5,22 @@
 //! [`Service::run_mut`](crate::service::Service) and nowhere else.
 
 mod event;
+mod idle;
 mod snapshot;
+mod tasks;
 
 pub use event::{
     Action, Applied, Boot, BuildFailure, BuildOutcome, Change, Ending, Event, Note, Outcome, Request,
-    SpawnError, signal_name,
+    SpawnError, Typed, signal_name,
 };
 pub use snapshot::{Found, Snapshot};
+pub use tasks::MAX_TASKS;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use crate::config::Config;
-use crate::ids::{Mode, Name, OpId};
+use crate::ids::{Key, Mode, Name, OpId};
 use crate::service::{Around, Intent, Rules, Service, ServiceSnapshot, Why};
 use crate::time::Time;
 
@@ -39,6 +42,13 @@ pub struct Fleet {
     booted: bool,
     closing: Option<Closing>,
     shutdown_ops: Vec<OpId>,
+    /// The number of the next task.
+    next_task: u64,
+    /// Keys of the last requests, and what they were about.
+    keys: VecDeque<(Key, Name)>,
+    clients: u32,
+    /// Since when there has been nothing to do and nobody to do it for.
+    idle_since: Option<Time>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +78,11 @@ impl Fleet {
         // what is no longer configured but may still run is ended at boot, with the rules of a default process
         let mut departed = BTreeMap::new();
         for before in known.into_values() {
+            if let Some(task) = before.task {
+                let lives = before.may_live();
+                services.extend(lives.then(|| Service::restore(Rules::of_task(task), before, now)));
+                continue;
+            }
             if !before.may_live() {
                 departed.insert(before.name.clone(), before.departed());
                 continue;
@@ -87,6 +102,10 @@ impl Fleet {
             booted: false,
             closing: None,
             shutdown_ops: Vec::new(),
+            next_task: snapshot.next_task,
+            keys: snapshot.keys.into(),
+            clients: 0,
+            idle_since: None,
         };
         fleet.renumber();
         fleet
@@ -98,7 +117,11 @@ impl Fleet {
         let mut out = Vec::new();
         match event {
             Event::Boot(boot) => self.boot(boot, now, &mut out),
-            Event::Asked { op, what } => self.asked(op, what, now, &mut out),
+            Event::Asked { op, key, what } => self.asked(op, key, what, now, &mut out),
+            Event::InputDone { op, outcome } => {
+                out.push(Action::Finish { op, outcome: Outcome::Typed(outcome) });
+            }
+            Event::Clients { connected } => self.clients = connected,
             Event::Activity => self.activity(now),
             Event::Tick => self.tick(now, &mut out),
             Event::BuildDone { build, outcome } => {
@@ -108,7 +131,7 @@ impl Fleet {
             }
             report => self.run_report(report, now, &mut out),
         }
-        self.after_step(&mut out);
+        self.after_step(now, &mut out);
         out
     }
 
@@ -151,7 +174,9 @@ impl Fleet {
             Event::Boot(_)
             | Event::Asked { .. }
             | Event::BuildDone { .. }
+            | Event::InputDone { .. }
             | Event::Activity
+            | Event::Clients { .. }
             | Event::Tick => {}
         }
     }
@@ -161,7 +186,7 @@ impl Fleet {
         if !self.booted {
             return None;
         }
-        self.services.iter().filter_map(Service::next_deadline).chain(self.release_switch_at()).min()
+        self.services.iter().filter_map(Service::next_deadline).chain(self.release_switch_at()).chain(self.idle_exit_at()).min()
     }
 
     /// Why a process is or is not running.
@@ -209,6 +234,8 @@ impl Fleet {
                 .map(Service::snapshot)
                 .chain(self.departed.values().cloned())
                 .collect(),
+            next_task: self.next_task,
+            keys: self.keys.iter().cloned().collect(),
         }
     }
 
@@ -262,38 +289,55 @@ impl Fleet {
         });
     }
 
-    fn asked(&mut self, op: OpId, what: Request, now: Time, out: &mut Actions) {
+    fn asked(&mut self, op: OpId, key: Option<Key>, what: Request, now: Time, out: &mut Actions) {
         self.last_activity = now;
         if self.closing.is_some() && !matches!(what, Request::Shutdown) {
             return out.push(Action::Finish { op, outcome: Outcome::Closing });
         }
-        match what {
+        let process = match what {
             Request::Shutdown => return self.shut_down(op, now, out),
             Request::Apply { config } => return self.apply(op, &config, now, out),
-            Request::Start { .. } | Request::Stop { .. } | Request::Restart { .. } => {}
-        }
-        let (Request::Start { process } | Request::Stop { process } | Request::Restart { process, .. }) =
-            &what
-        else {
-            return;
+            Request::RunTask { task, rules } => return self.run_task(op, task, rules, now, out),
+            Request::Start { ref process }
+            | Request::Stop { ref process }
+            | Request::Input { ref process }
+            | Request::Restart { ref process, .. } => process.clone(),
         };
-        let process = process.clone();
-        if self.service(&process).is_none_or(|service| service.leaving) {
-            let known = self.services.iter().filter(|s| !s.leaving).map(|s| s.name().clone()).collect();
+        let Some(service) = self.service(&process).filter(|service| !service.leaving) else {
+            let known = self.services.iter().filter(|s| !s.leaving && s.rules.task.is_none());
+            let known = known.map(|s| s.name().clone()).collect();
             return out.push(Action::Finish { op, outcome: Outcome::NoSuchProcess { known } });
+        };
+        let is_task = service.rules.task.is_some();
+        let again = self.is_known(key, &process);
+        match what {
+            Request::Start { .. } | Request::Restart { .. } if is_task => {
+                out.push(Action::Finish { op, outcome: Outcome::IsTask });
+            }
+            Request::Input { .. } => self.input(op, &process, again, out),
+            Request::Restart { .. } if again => {
+                self.with(&process, now, out, |service, _, out| service.join_restart(op, out));
+            }
+            Request::Restart { recipe, .. } => self.restart(op, &process, recipe, now, out),
+            Request::Start { .. } => {
+                self.with(&process, now, out, |service, around, out| service.start(op, around, out));
+            }
+            Request::Stop { .. } => {
+                self.with(&process, now, out, |service, around, out| service.stop(op, around, out));
+            }
+            Request::Apply { .. } | Request::Shutdown | Request::RunTask { .. } => {}
         }
-        if let Request::Restart { .. } = what {
-            self.enter(Mode::Dev, now, out);
-            self.with_all(now, out, |service, around, out| match *service.name() == process {
-                true => {}
-                false => service.abandon_release_switch(around, out),
-            });
-        }
-        self.with(&process, now, out, |service, around, out| match what {
-            Request::Start { .. } => service.start(op, around, out),
-            Request::Stop { .. } => service.stop(op, around, out),
-            Request::Restart { recipe, .. } => service.restart(recipe.unwrap_or(Mode::Dev), op, around, out),
-            Request::Apply { .. } | Request::Shutdown => {}
+    }
+
+    fn restart(&mut self, op: OpId, process: &Name, recipe: Option<Mode>, now: Time, out: &mut Actions) {
+        self.enter(Mode::Dev, now, out);
+        self.with_all(now, out, |service, around, out| {
+            if *service.name() != *process {
+                service.abandon_release_switch(around, out);
+            }
+        });
+        self.with(process, now, out, |service, around, out| {
+            service.restart(recipe.unwrap_or(Mode::Dev), op, around, out);
         });
     }
 
@@ -309,6 +353,9 @@ impl Fleet {
             self.enter(Mode::Release, now, out);
             self.with_all(now, out, Service::switch_to_release);
         }
+        if self.idle_exit_at().is_some_and(|at| at <= now) {
+            return self.close(now, out);
+        }
         self.with_all(now, out, Service::tick);
     }
 
@@ -323,6 +370,10 @@ impl Fleet {
     /// Ends everything, the last configured first. A second request does not wait for anybody.
     fn shut_down(&mut self, op: OpId, now: Time, out: &mut Actions) {
         self.shutdown_ops.push(op);
+        self.close(now, out);
+    }
+
+    fn close(&mut self, now: Time, out: &mut Actions) {
         self.booted = true;
         let again = self.closing.is_some();
         self.closing.get_or_insert(Closing::Ending);
@@ -357,7 +408,9 @@ impl Fleet {
             self.with(&name, now, out, |_, _, _| {}); // lets it take its first step
         }
         let configured = |name: &str| config.process(name).is_some();
-        let gone = |service: &&Service| !configured(service.name()) && !service.leaving;
+        let gone = |service: &&Service| {
+            !configured(service.name()) && !service.leaving && service.rules.task.is_none()
+        };
         applied.removed = self.services.iter().filter(gone).map(|service| service.name().clone()).collect();
         for name in &applied.removed {
             self.with(name, now, out, Service::leave);
@@ -374,10 +427,11 @@ impl Fleet {
     }
 
     /// Services that left are dropped once nothing of them is left; a shutdown ends when all is quiet.
-    fn after_step(&mut self, out: &mut Actions) {
+    fn after_step(&mut self, now: Time, out: &mut Actions) {
         if self.booted {
             self.drop_departed();
         }
+        self.note_idleness(now);
         let all_ended = self.services.iter().all(Service::is_quiet_or_stuck);
         let Some(closing) = self.closing.filter(|_| all_ended) else { return };
         let stuck: Vec<Name> =
@@ -391,12 +445,14 @@ impl Fleet {
     }
 
     fn drop_departed(&mut self) {
-        let gone = |service: &Service| service.leaving && service.is_quiet();
+        let gone = |s: &Service| (s.leaving && s.is_quiet()) || s.is_finished_task();
         if !self.services.iter().any(gone) {
             return;
         }
         for service in self.services.extract_if(.., |service| gone(service)) {
-            self.departed.insert(service.name().clone(), service.snapshot().departed());
+            if service.rules.task.is_none() {
+                self.departed.insert(service.name().clone(), service.snapshot().departed());
+            }
         }
         self.renumber();
     }

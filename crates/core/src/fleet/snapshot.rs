@@ -1,6 +1,6 @@
 //! What of the project must survive the manager. Plain data; the shell stores it.
 
-use crate::ids::{Mode, Name};
+use crate::ids::{Key, Mode, Name};
 use crate::service::ServiceSnapshot;
 use crate::time::Time;
 
@@ -13,6 +13,10 @@ pub struct Snapshot {
     /// The manager ended in order: the next one starts up anew.
     pub ended: bool,
     pub services: Vec<ServiceSnapshot>,
+    /// The number of the next task.
+    pub next_task: u64,
+    /// Keys of the last requests, the newest last, and what they were about.
+    pub keys: Vec<(Key, Name)>,
 }
 
 impl Snapshot {
@@ -24,6 +28,8 @@ impl Snapshot {
             last_activity: now,
             ended: true,
             services: Vec::new(),
+            next_task: 1,
+            keys: Vec::new(),
         }
     }
 
@@ -31,7 +37,7 @@ impl Snapshot {
     /// stays stopped and numbers go on.
     pub fn at_rest(self, now: Time) -> Snapshot {
         let services = self.services.into_iter().map(ServiceSnapshot::at_rest).collect();
-        Snapshot { services, ..Snapshot::empty(now) }
+        Snapshot { services, next_task: self.next_task, ..Snapshot::empty(now) }
     }
 
     /// Adds what was found and is not written down: the last words of a manager may have been lost, by a disk

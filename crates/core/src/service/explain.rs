@@ -78,6 +78,11 @@ impl Service {
                 Some(format!("KILL follows {} after the stop signal", in_words(self.rules.stop.grace))),
             ),
             Phase::Spawning => Why::new(State::Starting, "is being started", None),
+            Phase::Leaderless { since } => {
+                let gone = in_words(now.since(since));
+                let reason = format!("its leader ended {gone} ago, and some of its tree lives on");
+                Why::new(State::Running, reason, Some(format!("`bpm stop {}` ends it", self.name)))
+            }
             Phase::Adopting => Why::new(State::Starting, "is being adopted from the manager before", None),
             Phase::Stopping { .. } | Phase::Killed { .. } | Phase::Stuck { .. } => self.explain_stopping(),
         }

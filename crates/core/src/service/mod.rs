@@ -20,6 +20,7 @@ mod requests;
 mod runs;
 mod snapshot;
 mod swap;
+mod task;
 
 pub use crash::{Backoff, Rest};
 pub use explain::{State, Why};
@@ -59,6 +60,15 @@ pub struct Rules {
     pub recipes_differ: bool,
     /// Whether a build leaves an executable that a crash restart runs again.
     pub keeps_artefact: bool,
+    /// It is a background task: run once, and what it leaves behind is kept until somebody ends it.
+    pub task: Option<TaskRules>,
+}
+
+/// What is particular to a background task.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TaskRules {
+    /// Its tree is ended when it has run for this long.
+    pub kill_after: Option<Duration>,
 }
 
 impl Rules {
@@ -79,7 +89,12 @@ impl Rules {
                 || process.build.dev != process.build.release
                 || process.run.dev != process.run.release,
             keeps_artefact: rust,
+            task: None,
         }
+    }
+
+    pub(crate) fn of_task(task: TaskRules) -> Rules {
+        Rules { task: Some(task), ..Rules::unconfigured() }
     }
 
     /// For what still runs but is no longer configured: it is only to be ended.
@@ -93,6 +108,7 @@ impl Rules {
             builds_release: false,
             recipes_differ: false,
             keeps_artefact: false,
+            task: None,
         }
     }
 }
@@ -204,12 +220,17 @@ impl Service {
         let runs = self.live.iter().chain(&self.retiring).filter_map(|run| run.phase.deadline());
         let kill_build = self.cancelling.and_then(|c| c.kill_at);
         let due = self.backoff.due.filter(|_| self.may_spawn_crash_restart());
-        runs.chain(kill_build).chain(due).min()
+        runs.chain(kill_build).chain(due).chain(self.time_limit()).min()
     }
 
     /// True when no process of this service can be alive and nothing is under way.
     pub(crate) fn is_quiet(&self) -> bool {
         self.live.is_none() && self.retiring.is_empty() && self.next.is_none() && self.cancelling.is_none()
+    }
+
+    /// A task that has run: nothing more will come of it.
+    pub(crate) fn is_finished_task(&self) -> bool {
+        self.rules.task.is_some() && self.is_quiet()
     }
 
     /// True when the only things left are runs that KILL did not end.
@@ -245,6 +266,7 @@ impl Service {
 
     /// Time has passed: escalates stops and looks at what is due.
     pub(crate) fn tick(&mut self, around: Around<'_>, out: &mut Vec<Action>) {
+        self.end_overdue_task(around, out);
         self.escalate(around, out);
         self.kill_cancelled_build(around.now, out);
     }
@@ -314,10 +336,13 @@ impl Service {
         if let Some(run) = self.retiring.iter().find(unstopped) {
             return Err(format!("{name}: run {} is retiring in phase {:?}", run.number, run.phase));
         }
-        let spawning_beside =
-            self.live.as_ref().is_some_and(|run| matches!(run.phase, Phase::Spawning | Phase::Ready { .. }));
+        let up = |run: &Run| matches!(run.phase, Phase::Spawning | Phase::Ready { .. } | Phase::Leaderless { .. });
+        let spawning_beside = self.live.as_ref().is_some_and(up);
         if spawning_beside && !self.retiring.is_empty() {
             return Err(format!("{name}: a run was started beside one that is being stopped"));
+        }
+        if self.rules.task.is_some() && (self.backoff.due.is_some() || self.rest.is_some()) {
+            return Err(format!("{name}: a task, yet it is to be started again or at rest"));
         }
         if self.intent == Intent::Down && self.backoff.due.is_some() {
             return Err(format!("{name}: stopped by hand, yet a restart is due"));

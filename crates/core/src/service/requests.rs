@@ -1,7 +1,7 @@
 //! What people, agents and the project itself ask of a process. Requests edit intent and candidate;
 //! nothing here touches a live run except `stop`.
 
-use super::{Around, Intent, Phase, Rules, Service, StopReason};
+use super::{Around, Intent, LastBuild, Phase, Rules, Service, StopReason};
 use crate::fleet::{Action, Change, Outcome};
 use crate::ids::{Mode, OpId};
 
@@ -54,6 +54,28 @@ impl Service {
         self.begin_candidate(recipe, Cause::Restart, Some(op), around, out);
     }
 
+    /// The same request again, perhaps sent to the manager before: it gets the outcome of the first one.
+    pub(crate) fn join_restart(&mut self, op: OpId, out: &mut Vec<Action>) {
+        if let Some(candidate) = &mut self.next {
+            return candidate.ops.push(op);
+        }
+        let newer = |build: &&LastBuild| self.live.as_ref().is_none_or(|run| run.build < Some(build.number));
+        let failed = self.last_build.as_ref().filter(newer);
+        let failed = failed.and_then(|last| last.failure.clone().map(|failure| (last.number, failure)));
+        let outcome = match (&mut self.live, failed) {
+            (Some(run), None) if run.pid.is_none() => return run.ops.push(op),
+            (live, Some((build, failure))) => {
+                Outcome::BuildFailed { build, failure, still_up: live.as_ref().map(|run| run.number) }
+            }
+            (Some(run), None) => {
+                let (pid, run, build, recipe) = (run.pid.unwrap_or(0), run.number, run.build, run.recipe);
+                Outcome::Up { run, pid, build, recipe }
+            }
+            (None, None) => Outcome::Overtaken { by: "what happened since" },
+        };
+        out.push(Action::Finish { op, outcome });
+    }
+
     /// Idempotent: what runs is left alone, what is on its way is joined.
     pub(crate) fn start(&mut self, op: OpId, around: Around<'_>, out: &mut Vec<Action>) {
         self.note(out, Change::Requested { op, what: "start" });
@@ -68,7 +90,10 @@ impl Service {
                     return out.push(Action::Finish { op, outcome: Outcome::AlreadyUp { run, pid, recipe } });
                 }
                 Phase::Waiting | Phase::Spawning | Phase::Adopting => return run.ops.push(op),
-                Phase::Stopping { .. } | Phase::Killed { .. } | Phase::Stuck { .. } => {}
+                Phase::Leaderless { .. }
+                | Phase::Stopping { .. }
+                | Phase::Killed { .. }
+                | Phase::Stuck { .. } => {}
             }
         }
         self.begin_candidate(around.mode, Cause::Start, Some(op), around, out);

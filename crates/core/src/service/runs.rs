@@ -22,6 +22,8 @@ pub enum Phase {
     Adopting,
     /// It runs. Without a readiness probe a run is ready when spawned.
     Ready { since: Time },
+    /// A task whose leader has ended by itself, and what it left behind: kept until somebody ends it.
+    Leaderless { since: Time },
     /// Its tree was asked to end, or its leader ended and the rest of the tree was asked to.
     Stopping { kill_at: Time, reason: StopReason },
     /// Its tree was sent KILL.
@@ -37,6 +39,8 @@ pub enum StopReason {
     Swap,
     /// Somebody asked.
     Asked,
+    /// A task has run for as long as it may.
+    TimeLimit,
     /// The manager shuts down.
     Shutdown,
     /// Its leader ended by itself; this is what it left behind.
@@ -52,6 +56,7 @@ impl Phase {
             | Phase::Spawning
             | Phase::Adopting
             | Phase::Ready { .. }
+            | Phase::Leaderless { .. }
             | Phase::Stuck { .. } => None,
         }
     }
@@ -61,7 +66,11 @@ impl Phase {
             Phase::Stopping { reason, .. } | Phase::Killed { reason, .. } | Phase::Stuck { reason } => {
                 Some(reason)
             }
-            Phase::Waiting | Phase::Spawning | Phase::Adopting | Phase::Ready { .. } => None,
+            Phase::Waiting
+            | Phase::Spawning
+            | Phase::Adopting
+            | Phase::Ready { .. }
+            | Phase::Leaderless { .. } => None,
         }
     }
 
@@ -195,7 +204,7 @@ impl Service {
         };
         Self::finish(&mut ops, &outcome, out);
         self.forget(number);
-        if asked {
+        if asked || self.rules.task.is_some() {
             return;
         }
         if error.permanent {
@@ -316,6 +325,7 @@ impl Service {
             | Phase::Spawning
             | Phase::Adopting
             | Phase::Ready { .. }
+            | Phase::Leaderless { .. }
             | Phase::Stuck { .. } => {}
         }
     }
@@ -341,11 +351,16 @@ impl Service {
         }
         self.last_exit = Some(LastExit { run: number, ending, at, asked });
         self.note(out, Change::Ended { run: number, ending, asked });
-        if !asked {
-            let kill_at = around.now + self.rules.stop.grace;
-            if let Some(run) = self.run_mut(number) {
-                run.phase = Phase::Stopping { kill_at, reason: StopReason::Leftovers };
-            }
+        if asked {
+            return;
+        }
+        let kill_at = around.now + self.rules.stop.grace;
+        let phase = match self.rules.task {
+            Some(_) => Phase::Leaderless { since: at },
+            None => Phase::Stopping { kill_at, reason: StopReason::Leftovers },
+        };
+        if let Some(run) = self.run_mut(number) {
+            run.phase = phase;
         }
     }
 

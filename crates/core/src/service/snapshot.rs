@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::{
     Artefact, Backoff, Cancelling, Candidate, Cause, Intent, LastLive, Phase, Rest, Rules, Run, Service, Step,
+    TaskRules,
 };
 use super::{LastBuild, LastExit, StopReason};
 use crate::fleet::Found;
@@ -15,6 +16,8 @@ use crate::time::Time;
 #[derive(Clone, Debug, PartialEq)]
 pub struct ServiceSnapshot {
     pub name: Name,
+    /// It is a background task.
+    pub task: Option<TaskRules>,
     pub intent: Intent,
     pub live: Option<SnapshotRun>,
     pub retiring: Vec<SnapshotRun>,
@@ -96,6 +99,7 @@ impl Service {
         ServiceSnapshot {
             build_since,
             name: self.name.clone(),
+            task: self.rules.task,
             intent: self.intent,
             live: self.live.as_ref().map(SnapshotRun::of),
             retiring: self.retiring.iter().map(SnapshotRun::of).collect(),
@@ -128,7 +132,9 @@ impl Service {
         let stopping = |run: &SnapshotRun| {
             matches!(
                 run.phase,
-                SnapshotPhase::Stopping(StopReason::Asked | StopReason::Swap | StopReason::Shutdown)
+                SnapshotPhase::Stopping(
+                    StopReason::Asked | StopReason::TimeLimit | StopReason::Swap | StopReason::Shutdown
+                )
             )
         };
         let live = match snapshot.live {

@@ -242,7 +242,7 @@ impl<'a> Stage<'a> {
         let op = OpId(self.ops);
         let Some((_, oracle)) = &mut self.manager else { return Ok(()) };
         oracle.asked(op);
-        self.step(&Event::Asked { op, what })
+        self.step(&Event::Asked { op, key: None, what })
     }
 
     /// One step of the manager; what it wants done is performed after its state was written down.
@@ -317,6 +317,8 @@ impl<'a> Stage<'a> {
             self.step(&event)?;
         }
         let fresh = std::mem::take(&mut self.fresh);
+        // the manager does not end itself while somebody may come
+        self.step(&Event::Clients { connected: 1 })?;
         self.step(&Event::Boot(Boot { dev: self.lives.is_multiple_of(5), fresh }))
     }
 }

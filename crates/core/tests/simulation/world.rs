@@ -167,7 +167,7 @@ impl World {
             Action::Spawn { run, artefact, .. } => self.spawn(run, *artefact),
             Action::Terminate { run, .. } => self.signal(run, false),
             Action::Kill { run } => self.signal(run, true),
-            Action::Finish { .. } | Action::Note(_) | Action::Quit => Ok(()),
+            Action::Input { .. } | Action::Finish { .. } | Action::Note(_) | Action::Quit => Ok(()),
         }
     }
 

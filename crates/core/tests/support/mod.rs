@@ -49,6 +49,7 @@ pub(crate) fn command(name: &str) -> Process {
         give_up: None,
         stop: StopRule { signal: Signal::TERM, grace: secs(5.0) },
         logs: log_limits(),
+        pty: false,
         autostart: true,
     }
 }

@@ -6,10 +6,10 @@ use std::time::Duration;
 use bpm_core::config::Config;
 use bpm_core::fleet::{
     Action, Actions, Boot, BuildFailure, BuildOutcome, Ending, Event, Fleet, Outcome, Request, Snapshot,
-    SpawnError,
+    SpawnError, Typed,
 };
-use bpm_core::ids::{BuildId, Mode, Name, OpId, RunId};
-use bpm_core::service::{Service, Why};
+use bpm_core::ids::{BuildId, Mode, Name, OpId, RunId, task_name};
+use bpm_core::service::{Service, TaskRules, Why};
 use bpm_core::time::Time;
 
 use super::{secs, words};
@@ -102,7 +102,21 @@ impl Rig {
     pub(crate) fn ask(&mut self, what: Request) -> (OpId, Actions) {
         self.ops += 1;
         let op = OpId(self.ops);
-        (op, self.step(Event::Asked { op, what }))
+        (op, self.step(Event::Asked { op, key: None, what }))
+    }
+
+    /// The same as [`Rig::ask`], under an idempotency key.
+    pub(crate) fn ask_with_key(&mut self, key: &str, what: Request) -> (OpId, Actions) {
+        self.ops += 1;
+        let op = OpId(self.ops);
+        (op, self.step(Event::Asked { op, key: Some(key.into()), what }))
+    }
+
+    /// Asks for the next task; its name, too.
+    pub(crate) fn run_task(&mut self, rules: TaskRules) -> (Name, OpId, Actions) {
+        let task = task_name(self.fleet.next_task());
+        let (op, actions) = self.ask(Request::RunTask { task: task.clone(), rules });
+        (task, op, actions)
     }
 
     pub(crate) fn start(&mut self, process: &str) -> (OpId, Actions) {
@@ -201,6 +215,7 @@ impl Rig {
             }
             Action::Spawn { run, .. } => self.spawned(&run.process, run.number),
             Action::Terminate { run, .. } | Action::Kill { run } => self.exits(&run.process, run.number, 0),
+            Action::Input { op, .. } => self.step(Event::InputDone { op: *op, outcome: Typed::Taken }),
             Action::Finish { .. } | Action::Note(_) | Action::Quit => Actions::new(),
         }
     }

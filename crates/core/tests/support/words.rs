@@ -27,6 +27,7 @@ pub(crate) fn action(action: &Action) -> String {
         Action::Terminate { run, signal } if *signal == Signal::TERM => format!("TERM {run:?}"),
         Action::Terminate { run, signal } => format!("{} {run:?}", signal.name()),
         Action::Kill { run } => format!("KILL {run:?}"),
+        Action::Input { run, op } => format!("input of op {} to {run:?}", op.0),
         Action::Finish { op, outcome: o } => format!("op {} {}", op.0, outcome(o)),
         Action::Note(note) => format!("({})", change(&note.change)),
         Action::Quit => "quit".to_owned(),
@@ -51,6 +52,9 @@ pub(crate) fn outcome(outcome: &Outcome) -> String {
         }
         Outcome::Closing => "closing".to_owned(),
         Outcome::NoSuchProcess { known } => format!("no such process (known: {})", known.join(" ")),
+        Outcome::IsTask => "a task".to_owned(),
+        Outcome::TooManyTasks { limit } => format!("{limit} tasks run already"),
+        Outcome::Typed(typed) => format!("typed: {typed:?}"),
         Outcome::Ended { stuck } if stuck.is_empty() => "ended".to_owned(),
         Outcome::Ended { stuck } => format!("ended, stuck: {}", stuck.join(" ")),
     }
@@ -88,6 +92,7 @@ fn stop_reason(reason: StopReason) -> &'static str {
     match reason {
         StopReason::Swap => "swap",
         StopReason::Asked => "asked",
+        StopReason::TimeLimit => "time limit",
         StopReason::Shutdown => "shutdown",
         StopReason::Leftovers => "leftovers",
     }
@@ -99,6 +104,7 @@ fn run(run: &Run) -> String {
         Phase::Spawning => "spawning".to_owned(),
         Phase::Adopting => "adopting".to_owned(),
         Phase::Ready { .. } => "ready".to_owned(),
+        Phase::Leaderless { .. } => "leaderless".to_owned(),
         Phase::Stopping { reason, .. } => format!("stopping({})", stop_reason(reason)),
         Phase::Killed { reason, .. } => format!("killed({})", stop_reason(reason)),
         Phase::Stuck { reason } => format!("stuck({})", stop_reason(reason)),
@@ -152,7 +158,7 @@ pub(crate) fn fleet(fleet: &Fleet, now: Time) -> String {
 /// What happened, without the text of a configuration.
 pub(crate) fn event(event: &Event) -> String {
     match event {
-        Event::Asked { op, what } => match what {
+        Event::Asked { op, key: _, what } => match what {
             Request::Start { process } => format!("op {}: start {process}", op.0),
             Request::Stop { process } => format!("op {}: stop {process}", op.0),
             Request::Restart { process, recipe } => format!("op {}: restart {process} {recipe:?}", op.0),
@@ -161,6 +167,8 @@ pub(crate) fn event(event: &Event) -> String {
                 format!("op {}: apply {names:?}", op.0)
             }
             Request::Shutdown => format!("op {}: shutdown", op.0),
+            Request::RunTask { task, .. } => format!("op {}: run {task}", op.0),
+            Request::Input { process } => format!("op {}: type to {process}", op.0),
         },
         other => format!("{other:?}"),
     }

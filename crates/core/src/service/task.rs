@@ -1,0 +1,34 @@
+//! What a background task does otherwise than a process: it is run once, and it may have a time limit.
+
+use super::{Around, Cause, Rules, Run, Service, StopReason, TaskRules};
+use crate::fleet::{Action, Change};
+use crate::ids::{Name, OpId};
+use crate::time::Time;
+
+impl Service {
+    pub(crate) fn new_task(name: Name, rules: TaskRules) -> Service {
+        Service::new(name, Rules::of_task(rules))
+    }
+
+    /// Its one start.
+    pub(crate) fn run_once(&mut self, op: OpId, around: Around<'_>, out: &mut Vec<Action>) {
+        self.note(out, Change::Requested { op, what: "run" });
+        self.begin_candidate(around.mode, Cause::Start, Some(op), around, out);
+    }
+
+    /// When the live run has had its time. Awake time since it was started, also by a manager before.
+    pub(super) fn time_limit(&self) -> Option<Time> {
+        let limit = self.rules.task?.kill_after?;
+        let run = self.live.as_ref().filter(|run| run.phase.stop_reason().is_none())?;
+        run.started.map(|started| started + limit)
+    }
+
+    pub(super) fn end_overdue_task(&mut self, around: Around<'_>, out: &mut Vec<Action>) {
+        if self.time_limit().is_none_or(|at| at > around.now) {
+            return;
+        }
+        if let Some(number) = self.live.as_ref().map(|run: &Run| run.number) {
+            self.begin_stop(number, StopReason::TimeLimit, around.now, out);
+        }
+    }
+}

@@ -1,0 +1,278 @@
+//! Background tasks, input, requests that are sent again, and a manager with nothing to do.
+
+use bpm_core::fleet::{Action, Change, Ending, Event, MAX_TASKS, Outcome, Request, Typed};
+use bpm_core::service::TaskRules;
+
+use crate::support::rig::{Rig, does, finished, outcome};
+use crate::support::{command, config, rust, secs};
+
+fn with_nothing() -> Rig {
+    Rig::booted(&config(Vec::new())).0
+}
+
+fn limited(seconds: f64) -> TaskRules {
+    TaskRules { kill_after: Some(secs(seconds)) }
+}
+
+/// What was told of the end of the run: by itself or asked for.
+fn end(actions: &[Action]) -> Option<(Ending, bool)> {
+    actions.iter().find_map(|action| match action {
+        Action::Note(note) => match note.change {
+            Change::Ended { ending, asked, .. } => Some((ending, asked)),
+            _ => None,
+        },
+        _ => None,
+    })
+}
+
+fn running(rig: &mut Rig, rules: TaskRules) -> String {
+    let (task, _, actions) = rig.run_task(rules);
+    assert_eq!(does(&actions), [format!("spawn {task}#1 release")]);
+    assert_eq!(outcome(&rig.spawned(&task, 1)), "up as run 1 (release)");
+    task.to_string()
+}
+
+#[test]
+fn a_task_is_run_once_and_is_gone_when_its_tree_is_empty() {
+    let mut rig = with_nothing();
+    let task = running(&mut rig, TaskRules::default());
+    assert_eq!(task, "t1");
+    let actions = rig.exits(&task, 1, 3);
+    assert_eq!(end(&actions), Some((Ending::Code(3), false)));
+    assert!(rig.fleet.service(&task).is_none());
+    assert_eq!(does(&rig.wait_secs(60.0)), [""; 0], "nothing brings it back");
+}
+
+#[test]
+fn what_a_task_leaves_behind_is_kept_until_it_is_ended() {
+    let mut rig = with_nothing();
+    let task = running(&mut rig, TaskRules::default());
+    assert_eq!(does(&rig.exited(&task, 1, 0, false)), [""; 0]);
+    assert_eq!(does(&rig.wait_secs(600.0)), [""; 0]);
+    assert!(rig.fleet.service(&task).is_some());
+    assert_eq!(does(&rig.stop(&task).1), ["TERM t1#1"]);
+    assert_eq!(does(&rig.wait_secs(5.0)), ["KILL t1#1"]);
+    assert_eq!(outcome(&rig.tree_empty(&task, 1)), "down");
+    assert!(rig.fleet.service(&task).is_none());
+}
+
+#[test]
+fn what_a_task_leaves_behind_may_also_end_by_itself() {
+    let mut rig = with_nothing();
+    let task = running(&mut rig, TaskRules::default());
+    rig.exited(&task, 1, 0, false);
+    rig.tree_empty(&task, 1);
+    assert!(rig.fleet.service(&task).is_none());
+}
+
+#[test]
+fn an_asked_for_end_is_told_apart_from_one_by_itself() {
+    let mut rig = with_nothing();
+    let task = running(&mut rig, TaskRules::default());
+    rig.stop(&task);
+    let actions = rig.exits(&task, 1, 0);
+    assert_eq!(end(&actions), Some((Ending::Code(0), true)));
+    assert_eq!(outcome(&actions), "down");
+}
+
+#[test]
+fn a_time_limit_ends_the_whole_tree_with_the_usual_grace() {
+    let mut rig = with_nothing();
+    let task = running(&mut rig, limited(30.0));
+    assert_eq!(does(&rig.wait_secs(29.9)), [""; 0]);
+    assert_eq!(does(&rig.wait_secs(0.1)), ["TERM t1#1"]);
+    assert_eq!(does(&rig.wait_secs(5.0)), ["KILL t1#1"]);
+    assert_eq!(end(&rig.exits(&task, 1, 0)), Some((Ending::Code(0), true)));
+}
+
+#[test]
+fn a_time_limit_holds_for_what_a_leader_left_behind_and_over_the_death_of_the_manager() {
+    let mut rig = with_nothing();
+    let task = running(&mut rig, limited(30.0));
+    let started = rig.now;
+    rig.wait_secs(10.0);
+    rig.exited(&task, 1, 0, false);
+    rig.die_and_restore(&config(Vec::new()));
+    rig.adopted(&task, 1, started);
+    rig.exited(&task, 1, 0, false);
+    rig.boot();
+    assert_eq!(does(&rig.wait_secs(19.9)), [""; 0]);
+    assert_eq!(does(&rig.wait_secs(0.1)), ["TERM t1#1"]);
+}
+
+#[test]
+fn tasks_survive_the_manager_and_numbers_are_never_used_twice() {
+    let mut rig = with_nothing();
+    let task = running(&mut rig, TaskRules::default());
+    let started = rig.now;
+    let (over, _, _) = rig.run_task(TaskRules::default());
+    rig.spawned(&over, 1);
+    rig.exits(&over, 1, 0);
+    rig.die_and_restore(&config(Vec::new()));
+    rig.adopted(&task, 1, started);
+    assert_eq!(does(&rig.boot()), [""; 0]);
+    assert_eq!(rig.ready(&task), Some(1));
+    assert_eq!(&*rig.run_task(TaskRules::default()).0, "t3");
+}
+
+#[test]
+fn a_task_that_the_manager_before_had_accepted_is_started_by_the_next_one() {
+    let mut rig = with_nothing();
+    let (task, _, _) = rig.run_task(TaskRules::default());
+    rig.die_and_restore(&config(Vec::new()));
+    rig.never_started(&task, 1);
+    assert_eq!(does(&rig.boot()), ["spawn t1#2 release"]);
+}
+
+#[test]
+fn a_task_that_cannot_be_started_is_over() {
+    for permanent in [true, false] {
+        let mut rig = with_nothing();
+        let (task, _, _) = rig.run_task(TaskRules::default());
+        assert!(outcome(&rig.spawn_failed(&task, 1, permanent)).starts_with("run 1 not started"));
+        assert!(rig.fleet.service(&task).is_none());
+    }
+}
+
+#[test]
+fn a_lost_task_is_not_started_again() {
+    let mut rig = with_nothing();
+    let task = running(&mut rig, TaskRules::default());
+    assert_eq!(end(&rig.lost(&task, 1)), Some((Ending::Lost, false)));
+    assert!(rig.fleet.service(&task).is_none());
+}
+
+#[test]
+fn a_task_is_neither_started_again_nor_restarted() {
+    let mut rig = with_nothing();
+    let task = running(&mut rig, TaskRules::default());
+    assert_eq!(outcome(&rig.start(&task).1), "a task");
+    assert_eq!(outcome(&rig.restart(&task).1), "a task");
+    assert_eq!(rig.ready(&task), Some(1));
+}
+
+#[test]
+fn another_configuration_leaves_tasks_alone_and_a_shutdown_ends_them() {
+    let mut rig = Rig::up(&config(vec![command("web")]));
+    let task = running(&mut rig, TaskRules::default());
+    rig.apply(config(Vec::new()));
+    assert_eq!(rig.ready(&task), Some(1));
+    rig.exits("web", 1, 0);
+    let (_, actions) = rig.shutdown();
+    assert_eq!(does(&actions), ["TERM t1#1"]);
+    assert_eq!(does(&rig.exits(&task, 1, 0)), ["quit"]);
+}
+
+#[test]
+fn running_tasks_are_limited_and_ended_ones_do_not_count() {
+    let mut rig = with_nothing();
+    for number in 0..MAX_TASKS {
+        let (task, _, _) = rig.run_task(TaskRules::default());
+        rig.spawned(&task, 1);
+        assert_eq!(*task, format!("t{}", number + 1));
+    }
+    let (_, _, refused) = rig.run_task(TaskRules::default());
+    assert_eq!(outcome(&refused), "256 tasks run already");
+    rig.exits("t7", 1, 0);
+    let (_, _, accepted) = rig.run_task(TaskRules::default());
+    assert_eq!(does(&accepted), ["spawn t257#1 release"]);
+}
+
+#[test]
+fn input_goes_to_the_live_run_and_its_fate_is_the_outcome() {
+    let mut rig = Rig::up(&config(vec![command("web")]));
+    let (op, actions) = rig.ask(Request::Input { process: "web".into() });
+    assert_eq!(does(&actions), [format!("input of op {} to web#1", op.0)]);
+    for fate in [Typed::Taken, Typed::Full { room: 7 }, Typed::NoInput, Typed::Closed] {
+        let actions = rig.step(Event::InputDone { op, outcome: fate.clone() });
+        assert_eq!(finished(&actions), [(op, Outcome::Typed(fate))]);
+    }
+    let (_, actions) = rig.stop("web");
+    rig.cooperate(actions);
+    assert_eq!(outcome(&rig.ask(Request::Input { process: "web".into() }).1), "typed: Closed");
+}
+
+#[test]
+fn what_was_typed_under_a_key_is_not_typed_again_not_even_by_the_next_manager() {
+    let setup = config(vec![command("web")]);
+    let mut rig = Rig::up(&setup);
+    let type_once = |rig: &mut Rig| rig.ask_with_key("k", Request::Input { process: "web".into() }).1;
+    assert_eq!(does(&type_once(&mut rig)).len(), 1);
+    assert_eq!(outcome(&type_once(&mut rig)), "typed: Taken");
+    let started = rig.now;
+    rig.die_and_restore(&setup);
+    rig.adopted("web", 1, started);
+    rig.boot();
+    assert_eq!(outcome(&type_once(&mut rig)), "typed: Taken");
+}
+
+fn restart_once(rig: &mut Rig) -> Vec<Action> {
+    rig.ask_with_key("k", Request::Restart { process: "web".into(), recipe: None }).1
+}
+
+#[test]
+fn a_restart_that_is_sent_again_joins_the_first_one_wherever_it_stands() {
+    let mut rig = Rig::up(&config(vec![rust("web")]));
+    assert_eq!(does(&restart_once(&mut rig)), ["build web#b2 dev"]);
+    assert_eq!(does(&restart_once(&mut rig)), [""; 0], "no second build");
+    rig.built("web", 2);
+    rig.exits("web", 1, 0);
+    assert_eq!(does(&restart_once(&mut rig)), [""; 0]);
+    let up = finished(&rig.spawned("web", 2));
+    assert_eq!(up.len(), 3, "everybody gets the outcome: {up:?}");
+    assert_eq!(outcome(&restart_once(&mut rig)), "up as run 2 (dev)");
+}
+
+#[test]
+fn a_restart_that_is_sent_again_is_told_that_the_build_failed() {
+    let setup = config(vec![rust("web")]);
+    let mut rig = Rig::up(&setup);
+    restart_once(&mut rig);
+    rig.build_failed("web", 2);
+    assert_eq!(outcome(&restart_once(&mut rig)), "build 2 failed, run 1 still up");
+}
+
+#[test]
+fn a_restart_that_is_sent_again_to_the_next_manager_builds_nothing_anew() {
+    let setup = config(vec![rust("web")]);
+    let mut rig = Rig::up(&setup);
+    restart_once(&mut rig);
+    let started = rig.now;
+    rig.die_and_restore(&setup);
+    rig.adopted("web", 1, started);
+    rig.boot();
+    assert_eq!(does(&restart_once(&mut rig)), [""; 0]);
+    rig.built("web", 2);
+    rig.exits("web", 1, 0);
+    assert_eq!(outcome(&rig.spawned("web", 2)), "up as run 2 (dev)");
+}
+
+#[test]
+fn another_key_is_another_request() {
+    let mut rig = Rig::up(&config(vec![rust("web")]));
+    restart_once(&mut rig);
+    let (_, actions) = rig.ask_with_key("other", Request::Restart { process: "web".into(), recipe: None });
+    assert_eq!(does(&actions), ["cancel web#b2"]);
+}
+
+#[test]
+fn a_manager_with_nothing_to_do_and_nobody_to_do_it_for_ends_itself() {
+    let mut rig = with_nothing();
+    assert_eq!(does(&rig.wait_secs(1799.0)), [""; 0]);
+    rig.step(Event::Clients { connected: 1 });
+    assert_eq!(does(&rig.wait_secs(10_000.0)), [""; 0], "a client is there");
+    let task = running(&mut rig, TaskRules::default());
+    rig.step(Event::Clients { connected: 0 });
+    assert_eq!(does(&rig.wait_secs(10_000.0)), [""; 0], "a task is there");
+    rig.exits(&task, 1, 0);
+    assert_eq!(does(&rig.wait_secs(1799.0)), [""; 0]);
+    assert_eq!(does(&rig.wait_secs(1.0)), ["quit"]);
+}
+
+#[test]
+fn a_manager_with_a_process_stays() {
+    let mut rig = Rig::up(&config(vec![command("web")]));
+    let (_, actions) = rig.stop("web");
+    rig.cooperate(actions);
+    assert_eq!(does(&rig.wait_secs(10_000.0)), [""; 0]);
+}
