@@ -6,7 +6,8 @@ use std::fs;
 use std::path::Path;
 
 use bpm_core::fleet::{Found, Snapshot};
-use bpm_core::service::ServiceSnapshot;
+use bpm_core::ids::task_number;
+use bpm_core::service::{ServiceSnapshot, TaskRules};
 use bpm_shim::launch::{self, Presence};
 
 use crate::exec::recipe::Recipe;
@@ -17,7 +18,8 @@ use crate::store::paths::Project;
 pub(super) fn beside(project: &Project, written: Option<&Snapshot>) -> Vec<Found> {
     let services = written.iter().flat_map(|snapshot| &snapshot.services);
     let known: HashMap<&str, &ServiceSnapshot> = services.map(|service| (&*service.name, service)).collect();
-    let names = fs::read_dir(project.state.join("processes")).into_iter().flatten().flatten();
+    let dirs = [project.state.join("processes"), project.tasks()];
+    let names = dirs.into_iter().flat_map(|dir| fs::read_dir(dir).into_iter().flatten().flatten());
     let names = names.filter_map(|entry| entry.file_name().into_string().ok());
     names.filter_map(|name| beside_one(project, &name, known.get(&*name).copied())).collect()
 }
@@ -29,6 +31,8 @@ fn beside_one(project: &Project, name: &str, written: Option<&ServiceSnapshot>) 
     let alive = |dir: &Path| matches!(launch::presence(dir), Ok(Presence::Alive | Presence::Lost));
     let found = Found {
         process: name.into(),
+        // its time limit went with the record; what runs beside it is ended by hand
+        task: task_number(name).map(|_| TaskRules::default()),
         runs: new_runs
             .iter()
             .map(|number| (*number, runs.join(number.to_string())))
@@ -42,7 +46,8 @@ fn beside_one(project: &Project, name: &str, written: Option<&ServiceSnapshot>) 
     for (number, _) in &found.runs {
         tracing::warn!("run {number} of {name} is not in the intent file, and is taken over");
     }
-    (found.last_run > 0 || found.last_build > 0).then_some(found)
+    let over = found.task.is_some() && found.runs.is_empty();
+    ((found.last_run > 0 || found.last_build > 0) && !over).then_some(found)
 }
 
 /// The numbers from `first` on that have a directory, ascending.

@@ -5,12 +5,18 @@
 //! [`Control`](crate::control::Control), and API types.
 
 mod adopt;
+mod asking;
 mod clock;
+mod facts;
 mod found;
 mod handle;
+mod hub;
+mod log_hub;
 mod notes;
 mod perform;
+mod tasks;
 mod view;
+mod waits;
 
 pub use handle::Handle;
 pub use notes::Feed;
@@ -20,10 +26,10 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bpm_api::{Error, Origin, Status};
+use bpm_api::{Error, Origin, RunTask, Status, TaskReady, TaskStatus};
 use bpm_core::config::Config;
-use bpm_core::fleet::{Action, Boot, Event, Fleet, Note, Outcome, Request, Snapshot};
-use bpm_core::ids::{BuildId, OpId, RunId};
+use bpm_core::fleet::{Action, Boot, Change, Event, Fleet, Note, Outcome, Request, Snapshot};
+use bpm_core::ids::{BuildId, Name, OpId, RunId, task_number};
 use bpm_core::service::{Artefact, Phase, Run, Service};
 use bpm_core::time::Time;
 use bpm_shim::protocol::Survivor;
@@ -35,8 +41,12 @@ use crate::exec::world::World;
 use crate::store;
 use crate::store::build_progress::Progress;
 
+use asking::{Begun, Keystrokes};
+use facts::{Facts, Known};
+use hub::Hub;
 use notes::Notes;
 use perform::Performer;
+use tasks::Tasks;
 
 /// How long facts that the next manager could find out by itself may wait to be written down.
 const LAZY_SAVE: Duration = Duration::from_millis(100);
@@ -50,7 +60,7 @@ const BATCH: usize = 256;
 /// What the engine is told. The inbox is unbounded, and what can be in it is bounded by the number of
 /// runs and of API connections.
 #[derive(Debug)]
-pub(crate) enum Message {
+enum Message {
     Core(Event),
     Run {
         run: RunId,
@@ -75,6 +85,46 @@ pub(crate) enum Message {
         build: BuildId,
         progress: Progress,
     },
+    RunTask {
+        ask: Box<RunTask>,
+        /// The directory, absolute.
+        cwd: String,
+        origin: Origin,
+        reply: oneshot::Sender<Result<Begun, Error>>,
+    },
+    /// All tasks, or one.
+    Tasks {
+        of: Option<String>,
+        reply: oneshot::Sender<Result<Vec<TaskStatus>, Error>>,
+    },
+    ClearTasks {
+        of: Option<String>,
+        reply: oneshot::Sender<Result<usize, Error>>,
+    },
+    /// What a task waits for to be ready.
+    Readiness {
+        task: Name,
+        reply: oneshot::Sender<Option<TaskReady>>,
+    },
+    /// A task's `ready` condition has held.
+    TaskReady(Name),
+    Input {
+        process: Name,
+        keys: Keystrokes,
+        origin: Origin,
+        reply: oneshot::Sender<Outcome>,
+    },
+    /// What names mean.
+    Resolve {
+        names: Vec<String>,
+        reply: oneshot::Sender<Result<Vec<Known>, Error>>,
+    },
+    Facts {
+        names: Vec<Name>,
+        reply: oneshot::Sender<Vec<Option<Facts>>>,
+    },
+    /// So many clients are connected now.
+    Clients(u32),
     /// The terminal or systemd wants the manager to end.
     Shutdown,
 }
@@ -93,7 +143,12 @@ pub struct Engine {
     inbox: mpsc::UnboundedReceiver<Message>,
     performer: Performer,
     notes: Notes,
+    tasks: Tasks,
     asked: HashMap<OpId, Asked>,
+    /// Input that the core has not yet said where to send.
+    typing: HashMap<OpId, Keystrokes>,
+    /// Who asked last for something about a task.
+    asked_last: HashMap<Name, String>,
     next_op: u64,
     /// Runs of the manager before that are being looked up.
     adopting: HashSet<RunId>,
@@ -119,14 +174,19 @@ impl Engine {
         let snapshot = written.unwrap_or_else(|| Snapshot::empty(now)).and_found(found);
         let fleet = Fleet::restore(config, snapshot, now);
         let (sender, inbox) = mpsc::unbounded_channel();
-        let notes = Notes::open(world.project.events());
-        let handle = Handle::new(sender.clone(), Arc::clone(&world));
+        let hub = Hub::new();
+        let notes = Notes::open(world.project.events(), Arc::clone(&hub));
+        let tasks = Tasks::open(&world.project, |id| fleet.service(id).is_some());
+        let handle = Handle::new(sender.clone(), Arc::clone(&world), hub);
         let mut engine = Engine {
             fleet,
             inbox,
             performer: Performer::new(world, Arc::clone(config), sender),
             notes,
+            tasks,
             asked: HashMap::new(),
+            typing: HashMap::new(),
+            asked_last: HashMap::new(),
             next_op: 1,
             adopting: HashSet::new(),
             boot: Some(boot),
@@ -140,6 +200,11 @@ impl Engine {
             quit: false,
         };
         engine.adopt();
+        let unready = |record: &&store::tasks::TaskRecord| record.end.is_none() && record.ready_ms.is_none();
+        for record in engine.tasks.all().filter(unready).filter(|record| record.ready.is_some()) {
+            handle.watch_readiness(record.id().to_string());
+        }
+        handle.resume_calls();
         (engine, handle)
     }
 
@@ -208,11 +273,12 @@ impl Engine {
                 }
             }
             Message::Ask { what, origin, reply } => {
+                let key = origin.key.as_deref().map(Into::into);
                 let op = self.accept(origin, Some(reply));
                 if let Request::Apply { config } = &what {
                     self.performer.configure(Arc::clone(config));
                 }
-                actions.append(&mut self.fleet.step(Event::Asked { op, what }, now));
+                actions.append(&mut self.fleet.step(Event::Asked { op, key, what }, now));
                 self.notes.keep(|process| self.fleet.service(process).is_some());
             }
             Message::Status { process, reply } => {
@@ -221,9 +287,36 @@ impl Engine {
             Message::Survivors { process, reply } => {
                 let _ = reply.send(self.survivors(&process));
             }
+            Message::RunTask { ask, cwd, origin, reply } => {
+                let _ = reply.send(self.run_task(*ask, cwd, origin, now, actions));
+            }
+            Message::Input { process, keys, origin, reply } => {
+                self.input(&process, keys, origin, reply, now, actions);
+            }
+            Message::Clients(connected) => {
+                actions.append(&mut self.fleet.step(Event::Clients { connected }, now));
+            }
+            Message::TaskReady(id) => self.task_is_ready(&id),
+            Message::Readiness { task, reply } => {
+                let _ = reply.send(self.tasks.get(&task).and_then(|record| record.ready.clone()));
+            }
+            Message::ClearTasks { of, reply } => {
+                let _ = reply.send(self.clear_tasks(of.as_deref()));
+            }
+            Message::Tasks { of, reply } => {
+                let _ = reply.send(self.task_statuses(of.as_deref(), now));
+            }
+            Message::Resolve { names, reply } => {
+                let _ = reply.send(names.iter().map(|name| self.resolve(name)).collect());
+            }
+            Message::Facts { names, reply } => {
+                let _ = reply.send(names.iter().map(|name| self.facts(name, now)).collect());
+            }
             Message::Shutdown => {
                 let op = self.accept(Origin::new("signal", "the terminal or the system"), None);
-                actions.append(&mut self.fleet.step(Event::Asked { op, key: None, what: Request::Shutdown }, now));
+                actions.append(
+                    &mut self.fleet.step(Event::Asked { op, key: None, what: Request::Shutdown }, now),
+                );
             }
         }
     }
@@ -251,12 +344,17 @@ impl Engine {
                     self.performer.world().tidy_up();
                     self.quit = true;
                 }
-                effect => self.performer.perform(effect),
+                Action::Input { run, op } => {
+                    let keys = self.typing.remove(&op).unwrap_or_default();
+                    self.performer.input(&run, op, keys);
+                }
+                effect => self.performer.perform(effect, &self.tasks),
             }
         }
     }
 
     fn finish(&mut self, op: OpId, outcome: Outcome) {
+        self.typing.remove(&op);
         if let Some(reply) = self.asked.remove(&op).and_then(|asked| asked.reply) {
             let _ = reply.send(outcome); // who asked may have gone; the work is done all the same
         }
@@ -264,12 +362,29 @@ impl Engine {
 
     fn note(&mut self, note: &Note) {
         let by = match note.change {
-            bpm_core::fleet::Change::Requested { op, .. } => self.asked.get(&op).map(|asked| &asked.origin),
+            Change::Requested { op, .. } => self.asked.get(&op).map(|asked| &asked.origin),
             _ => None,
         };
         self.notes.tell(note, by);
+        let by = by.map(notes::who);
+        if let Some(id) = note.process.as_ref().filter(|name| task_number(name).is_some()) {
+            self.note_task(id, &note.change, by);
+        }
         let service = note.process.as_deref().and_then(|process| self.fleet.service(process));
         self.performer.noticed(note, &service.map_or_else(Vec::new, needed));
+    }
+
+    /// Its record is kept beside what the core knows, and longer.
+    fn note_task(&mut self, id: &Name, change: &Change, by: Option<String>) {
+        if let Some(by) = by {
+            self.asked_last.insert(id.clone(), by);
+        }
+        let ended = self.tasks.note(id, change, self.asked_last.get(id).map(String::as_str));
+        if ended {
+            self.asked_last.remove(id);
+            let lives = |id: &str| self.fleet.service(id).is_some();
+            self.tasks.retire(self.performer.config().logs, lives);
+        }
     }
 
     fn save(&mut self) {
@@ -305,7 +420,9 @@ impl Engine {
 
     fn survivors(&self, process: &str) -> Vec<oneshot::Receiver<Vec<Survivor>>> {
         let Some(service) = self.fleet.service(process) else { return Vec::new() };
-        let killed = |run: &&Run| matches!(run.phase, Phase::Killed { .. } | Phase::Stuck { .. });
+        let killed = |run: &&Run| {
+            matches!(run.phase, Phase::Killed { .. } | Phase::Stuck { .. } | Phase::Leaderless { .. })
+        };
         let runs = service.live().into_iter().chain(service.retiring()).filter(killed);
         runs.map(|run| {
             self.performer.survivors(&RunId { process: service.name().clone(), number: run.number })
@@ -344,7 +461,16 @@ fn saved_after(message: &Message) -> Option<Duration> {
     match message {
         Message::Core(Event::Activity) => Some(ACTIVITY_SAVE),
         Message::Core(_) | Message::Run { .. } | Message::Ask { .. } | Message::Shutdown => Some(LAZY_SAVE),
-        Message::Status { .. } | Message::Progress { .. } | Message::Survivors { .. } => None,
+        Message::RunTask { .. } | Message::Input { .. } | Message::Clients(_) => Some(LAZY_SAVE),
+        Message::Status { .. }
+        | Message::Progress { .. }
+        | Message::Survivors { .. }
+        | Message::Tasks { .. }
+        | Message::ClearTasks { .. }
+        | Message::TaskReady(_)
+        | Message::Readiness { .. }
+        | Message::Resolve { .. }
+        | Message::Facts { .. } => None,
     }
 }
 
@@ -356,6 +482,7 @@ fn has_effect(action: &Action) -> bool {
         | Action::Spawn { .. }
         | Action::Terminate { .. }
         | Action::Kill { .. }
+        | Action::Input { .. }
         | Action::Quit => true,
         Action::Finish { .. } | Action::Note(_) => false,
     }

@@ -2,13 +2,16 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use bpm_api::{EventLine, Origin};
+use bpm_api::{EventKind, EventLine, Origin};
 use bpm_core::fleet::{Change, Note};
-use bpm_core::ids::Name;
+use bpm_core::ids::{Name, task_number};
+use bpm_core::service::StopReason;
 use tokio::sync::mpsc;
 
 use super::clock;
+use super::hub::{Draft, Hub};
 use crate::exec::watch;
 use crate::store::journal::{Entry, Journal};
 
@@ -23,11 +26,12 @@ pub(super) struct Notes {
     journal: Journal,
     recent: HashMap<Name, VecDeque<EventLine>>,
     feed: Option<mpsc::UnboundedSender<Note>>,
+    hub: Arc<Hub>,
 }
 
 impl Notes {
-    pub(super) fn open(journal: PathBuf) -> Notes {
-        Notes { journal: Journal::open(journal), recent: HashMap::new(), feed: None }
+    pub(super) fn open(journal: PathBuf, hub: Arc<Hub>) -> Notes {
+        Notes { journal: Journal::open(journal), recent: HashMap::new(), feed: None, hub }
     }
 
     /// Takes the place of the feed before.
@@ -43,20 +47,46 @@ impl Notes {
     }
 
     pub(super) fn tell(&mut self, note: &Note, by: Option<&Origin>) {
-        let line = EventLine { time: clock::wall_text(), text: in_words(&note.change), by: by.map(who) };
-        let process = note.process.as_ref().map(ToString::to_string);
-        tracing::info!(process, by = line.by, "{}", line.text);
-        if let Some(name) = &note.process {
-            let recent = self.recent.entry(name.clone()).or_default();
+        let is_task = note.process.as_deref().and_then(task_number).is_some();
+        let session = by.and_then(|origin| origin.session.clone());
+        let (kind, run) = (kind_of(&note.change, is_task), run_of(&note.change));
+        self.say(note.process.as_ref(), kind, in_words(&note.change), by, session, run);
+        if self.feed.as_ref().is_some_and(|feed| feed.send(note.clone()).is_err()) {
+            self.feed = None;
+        }
+    }
+
+    /// Something that the core does not know of.
+    pub(super) fn say(
+        &mut self,
+        process: Option<&Name>,
+        kind: EventKind,
+        text: String,
+        by: Option<&Origin>,
+        session: Option<String>,
+        run: Option<u64>,
+    ) {
+        let line = EventLine { time: clock::wall_text(), text, by: by.map(who) };
+        let name = process.map(ToString::to_string);
+        tracing::info!(process = name, by = line.by, "{}", line.text);
+        if let Some(process) = process {
+            let recent = self.recent.entry(process.clone()).or_default();
             if recent.len() == RECENT {
                 recent.pop_front();
             }
             recent.push_back(line.clone());
         }
-        self.journal.note(&Entry { process, line });
-        if self.feed.as_ref().is_some_and(|feed| feed.send(note.clone()).is_err()) {
-            self.feed = None;
-        }
+        self.hub.publish(Draft {
+            process: name.clone(),
+            kind,
+            text: line.text.clone(),
+            time: line.time.clone(),
+            by: line.by.clone(),
+            session,
+            run,
+            steps: None,
+        });
+        self.journal.note(&Entry { process: name, line });
     }
 
     /// The newest last.
@@ -70,8 +100,41 @@ impl Notes {
     }
 }
 
-fn who(origin: &Origin) -> String {
+pub(super) fn who(origin: &Origin) -> String {
     format!("{} {}", origin.face, origin.who)
+}
+
+fn kind_of(change: &Change, is_task: bool) -> EventKind {
+    match change {
+        Change::Requested { what: "input", .. } => EventKind::Input,
+        Change::Requested { .. } => EventKind::Requested,
+        Change::BuildStarted { .. } => EventKind::BuildStarted,
+        Change::BuildSucceeded { .. } => EventKind::BuildSucceeded,
+        Change::BuildFailed { .. } => EventKind::BuildFailed,
+        Change::Started { .. } | Change::Adopted { .. } => EventKind::Started,
+        Change::Stopping { .. } | Change::Killing { .. } => EventKind::Stopping,
+        Change::Ended { .. } | Change::SpawnFailed { .. } if is_task => EventKind::TaskEnded,
+        Change::Ended { asked: true, .. } => EventKind::Stopped,
+        Change::Ended { asked: false, .. } => EventKind::Crashed,
+        Change::SpawnFailed { .. } | Change::Parked { .. } | Change::Stuck { .. } => EventKind::Down,
+        Change::ModeChanged { .. } => EventKind::Mode,
+        Change::BuildCancelled { .. }
+        | Change::Promoted { .. }
+        | Change::RestartIn { .. }
+        | Change::CrashRestart { .. }
+        | Change::Closing => EventKind::Other,
+    }
+}
+
+fn run_of(change: &Change) -> Option<u64> {
+    match change {
+        Change::Started { run, .. }
+        | Change::Adopted { run, .. }
+        | Change::Stopping { run, .. }
+        | Change::Ended { run, .. }
+        | Change::SpawnFailed { run, .. } => Some(*run),
+        _ => None,
+    }
 }
 
 /// One line per event; the same words in the journal, the terminal and the status.
@@ -94,6 +157,9 @@ pub(crate) fn in_words(change: &Change) -> String {
         Change::Started { run, pid, recipe } => format!("run {run} started, pid {pid} ({recipe})"),
         Change::Adopted { run, pid: watch::ENDED } => format!("run {run} ended while no manager ran"),
         Change::Adopted { run, pid } => format!("run {run} adopted, pid {pid}"),
+        Change::Stopping { run, reason: StopReason::TimeLimit } => {
+            format!("run {run} has had its time (`kill_after_seconds`) and is being stopped")
+        }
         Change::Stopping { run, .. } => format!("run {run} is being stopped"),
         Change::Killing { run } => format!("run {run} still lives: it gets KILL"),
         Change::Stuck { run } => format!("run {run} outlived KILL"),

@@ -2,19 +2,26 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bpm_core::config::{Config, Process};
-use bpm_core::fleet::{Action, BuildFailure, BuildOutcome, Change, Event, Note};
-use bpm_core::ids::{BuildId, Mode, RunId};
+use bpm_core::fleet::{Action, BuildFailure, BuildOutcome, Change, Event, Note, Typed};
+use bpm_core::ids::{BuildId, Mode, OpId, RunId, task_number};
 use bpm_core::service::Artefact;
-use bpm_shim::protocol::Survivor;
+use bpm_shim::protocol::{InputOutcome, Survivor};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
 
 use super::Message;
+use super::asking::Keystrokes;
+use super::tasks::Tasks;
 use crate::exec::watch::{Command, Told};
 use crate::exec::world::World;
-use crate::exec::{build, retention, start};
+use crate::exec::{build, retention, start, start_task};
 use crate::store::build_progress::Progress;
+
+/// How long a shim may take to say what became of input.
+const SHIM_ANSWERS: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
 pub(super) struct Performer {
@@ -46,15 +53,16 @@ impl Performer {
         self.config = config;
     }
 
-    pub(super) fn perform(&mut self, action: Action) {
+    pub(super) fn perform(&mut self, action: Action, tasks: &Tasks) {
         match action {
             Action::Build { build, recipe } => self.build(build, recipe),
             Action::CancelBuild { build } => tell(&self.builds, &build, Command::Signal(TERM)),
             Action::KillBuild { build } => tell(&self.builds, &build, Command::Kill),
+            Action::Spawn { run, .. } if task_number(&run.process).is_some() => self.spawn_task(run, tasks),
             Action::Spawn { run, recipe, artefact } => self.spawn(run, recipe, artefact),
             Action::Terminate { run, signal } => tell(&self.runs, &run, Command::Signal(signal.number())),
             Action::Kill { run } => tell(&self.runs, &run, Command::Kill),
-            Action::Finish { .. } | Action::Note(_) | Action::Quit => {}
+            Action::Input { .. } | Action::Finish { .. } | Action::Note(_) | Action::Quit => {}
         }
     }
 
@@ -127,6 +135,46 @@ impl Performer {
         let world = Arc::clone(&self.world);
         tokio::spawn(async move {
             start::run(&world, &process, number, recipe, artefact, received, tell).await;
+        });
+    }
+
+    fn spawn_task(&mut self, id: RunId, tasks: &Tasks) {
+        let (commands, received) = mpsc::unbounded_channel();
+        let tell = self.teller(id.clone());
+        let Some(record) = tasks.get(&id.process).cloned() else {
+            return tell(start::refused("what it was to run is not written down any more"));
+        };
+        let (number, log_max_bytes) = (id.number, self.config.logs.max_bytes);
+        self.runs.insert(id, commands);
+        let world = Arc::clone(&self.world);
+        tokio::spawn(async move {
+            start_task::run(&world, &record, number, log_max_bytes, received, tell).await;
+        });
+    }
+
+    /// Sends input to a run's shim, and tells the core what became of it.
+    pub(super) fn input(&self, run: &RunId, op: OpId, keys: Keystrokes) {
+        let (answer, taken) = oneshot::channel();
+        match keys {
+            // nothing to type, only a signal
+            Keystrokes { bytes, end: false, signal: Some(_) } if bytes.is_empty() => {
+                let _ = answer.send(InputOutcome::Taken);
+            }
+            Keystrokes { bytes, end, .. } => tell(&self.runs, run, Command::Input { bytes, end, answer }),
+        }
+        if let Some(signal) = keys.signal {
+            tell(&self.runs, run, Command::Signal(signal));
+        }
+        let inbox = self.inbox.clone();
+        tokio::spawn(async move {
+            let outcome = match timeout(SHIM_ANSWERS, taken).await {
+                Ok(Ok(InputOutcome::Taken)) => Typed::Taken,
+                Ok(Ok(InputOutcome::Full { room })) => Typed::Full { room },
+                Ok(Ok(InputOutcome::NoInput)) => Typed::NoInput,
+                // the run is over, or its shim is of a version without input
+                Ok(Ok(InputOutcome::Closed) | Err(_)) | Err(_) => Typed::Closed,
+            };
+            let _ = inbox.send(Message::Core(Event::InputDone { op, outcome }));
         });
     }
 

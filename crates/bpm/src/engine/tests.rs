@@ -66,7 +66,7 @@ fn origin(face: &str) -> Origin {
 /// Brings a process up without starting anything, at `now`.
 fn bring_up(engine: &mut Engine, process: &str, now: Time) {
     let what = Request::Start { process: Name::from(process) };
-    let actions = engine.fleet.step(Event::Asked { op: OpId(1000), what }, now);
+    let actions = engine.fleet.step(Event::Asked { op: OpId(1000), key: None, what }, now);
     assert!(actions.iter().any(|action| matches!(action, Action::Spawn { .. })), "{actions:?}");
     drop(engine.fleet.step(Event::Spawned { run: run(process, 1), pid: 77 }, now));
 }
@@ -74,7 +74,7 @@ fn bring_up(engine: &mut Engine, process: &str, now: Time) {
 /// Stops it and lets its grace and KILL pass in vain. Returns when that is.
 fn stick(engine: &mut Engine, process: &str, now: Time) -> Time {
     let what = Request::Stop { process: Name::from(process) };
-    drop(engine.fleet.step(Event::Asked { op: OpId(1001), what }, now));
+    drop(engine.fleet.step(Event::Asked { op: OpId(1001), key: None, what }, now));
     let mut now = now;
     while let Some(at) = engine.fleet.next_deadline() {
         now = at;
@@ -137,7 +137,7 @@ async fn a_build_under_way_shows_how_far_it_is_and_a_finished_one_how_long_it_to
     let (mut engine, _handle) = bench.engine(CALM);
     let now = clock::now();
     let what = Request::Start { process: Name::from("web") };
-    drop(engine.fleet.step(Event::Asked { op: OpId(1000), what }, now));
+    drop(engine.fleet.step(Event::Asked { op: OpId(1000), key: None, what }, now));
     let tell = |engine: &mut Engine, number, done| {
         let build = BuildId { process: Name::from("web"), number };
         let progress = Progress { done, total: 40, what: "foo".to_owned() };

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bpm_api as api;
 use bpm_core::config::Kind;
-use bpm_core::fleet::{Ending, Outcome, signal_name};
+use bpm_core::fleet::{Ending, Outcome, Typed, signal_name};
 use bpm_core::ids::{BuildId, Mode};
 use bpm_core::service::{Intent, LastExit, Service, State, Step};
 use bpm_core::time::Time;
@@ -17,16 +17,16 @@ use crate::store::build_progress::Progress;
 /// Recent events in the status of all processes, and of one.
 const FEW_EVENTS: usize = 3;
 const MORE_EVENTS: usize = 20;
+/// Ended tasks in the status.
+const ENDED_TASKS: usize = 3;
 
 impl Engine {
     pub(super) fn status(&self, process: Option<&str>, now: Time) -> Result<api::Status, api::Error> {
-        if let Some(name) = process
-            && self.fleet.service(name).is_none()
-        {
-            let known = self.fleet.services().iter().map(|service| service.name().to_string());
-            return Err(logbook::unknown_process(name, &known.collect::<Vec<_>>()));
-        }
-        let wanted = |service: &&Service| process.is_none_or(|name| **service.name() == *name);
+        let meant = process.map(|name| self.resolve(name)).transpose()?.map(|known| known.id);
+        let wanted = |service: &&Service| {
+            service.rules().task.is_none() && meant.as_ref().is_none_or(|name| service.name() == name)
+        };
+        let (tasks, more_tasks) = self.tasks_shown(meant.as_deref(), now);
         let most = if process.is_some() { MORE_EVENTS } else { FEW_EVENTS };
         let processes = self
             .fleet
@@ -54,8 +54,8 @@ impl Engine {
                 },
             },
             processes,
-            tasks: Vec::new(),
-            more_tasks: 0,
+            tasks,
+            more_tasks,
             alarms: self.alarms(),
         })
     }
@@ -117,6 +117,19 @@ impl Engine {
         })
     }
 
+    /// All that run, and the last few that have ended; how many more there are. One process is shown alone.
+    fn tasks_shown(&self, meant: Option<&str>, now: Time) -> (Vec<api::TaskStatus>, u64) {
+        let all = match meant {
+            Some(id) if bpm_core::ids::task_number(id).is_none() => Vec::new(),
+            meant => self.task_statuses(meant, now).unwrap_or_default(),
+        };
+        let (running, mut ended): (Vec<_>, Vec<_>) =
+            all.into_iter().partition(|task| task.state == api::TaskState::Running);
+        let more = ended.len().saturating_sub(ENDED_TASKS) as u64;
+        ended.truncate(ENDED_TASKS);
+        (running.into_iter().chain(ended).collect(), more)
+    }
+
     fn kind(&self, process: &str) -> api::ProcessKind {
         let config = self.performer.config();
         match config.process(process).map(|process| &process.kind) {
@@ -156,7 +169,7 @@ pub(super) fn mode(mode: Mode) -> api::Mode {
     }
 }
 
-fn state(state: State) -> api::State {
+pub(super) fn state(state: State) -> api::State {
     match state {
         State::Starting => api::State::Starting,
         State::Running => api::State::Running,
@@ -244,10 +257,53 @@ pub(super) fn reply(process: &str, outcome: Outcome) -> Result<api::Reply, api::
             let known: Vec<String> = known.iter().map(ToString::to_string).collect();
             Err(logbook::unknown_process(process, &known))
         }
+        Outcome::IsTask => Err(Error::new(
+            Code::InvalidParameter,
+            format!("`{process}` is a task, which is run once, not a process"),
+        )
+        .hint("run its command again with `bpm run`")),
+        Outcome::TooManyTasks { limit } => Err(too_many_tasks(limit)),
+        Outcome::Typed(typed) => typed_reply(process, &typed),
         Outcome::Ended { stuck } if stuck.is_empty() => done("everything is stopped".to_owned()),
         Outcome::Ended { stuck } => {
             let names = stuck.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
             Err(Error::new(Code::Stuck, format!("some of {names} outlived KILL; all else is stopped")))
+        }
+    }
+}
+
+/// `t3 (cargo test) failed: exited with 101`.
+pub(super) fn task_in_words(task: &api::TaskStatus) -> String {
+    let command: String = task.command.chars().take(40).collect();
+    let how = match (&task.note, task.exit_code, &task.signal) {
+        (Some(note), _, _) => format!(": {note}"),
+        (None, Some(code), _) if code != 0 => format!(": exited with {code}"),
+        (None, None, Some(signal)) => format!(": killed by {signal}"),
+        _ => String::new(),
+    };
+    format!("{} ({command}) {}{how}", task.task_id, task.state.as_str())
+}
+
+pub(super) fn too_many_tasks(limit: usize) -> api::Error {
+    api::Error::new(api::Code::LimitReached, format!("{limit} tasks run already, as many as there may be"))
+        .hint("end one first: `bpm tasks` lists them")
+}
+
+fn typed_reply(process: &str, typed: &Typed) -> Result<api::Reply, api::Error> {
+    use api::{Code, Error};
+    let no_input = |what: &str| Error::new(Code::NoInput, format!("`{process}` {what}"));
+    match typed {
+        Typed::Taken => Ok(api::Reply::Done(api::Done { message: "typed".to_owned() })),
+        Typed::Full { room } => Err(Error::new(
+            Code::LimitReached,
+            format!("`{process}` does not read its input, and only {room} bytes more would fit"),
+        )
+        .hint("send less, or wait until it reads")),
+        Typed::NoInput => Err(no_input("was started without an input")
+            .hint("`pty = true` in its configuration gives it a terminal")),
+        Typed::Closed => {
+            Err(no_input("takes no input: it has ended, or closed it")
+                .hint("`bpm status` shows whether it runs"))
         }
     }
 }

@@ -26,5 +26,6 @@ pub mod refusal;
 pub mod retention;
 pub mod sample;
 pub mod start;
+pub mod start_task;
 pub mod watch;
 pub mod world;

@@ -49,6 +49,11 @@ fn prune(dir: &Path, keep: u32, max_bytes: u64, needed: &[u64]) {
     }
 }
 
+/// Bytes of log in all runs of a `runs` directory.
+pub fn bytes_of(runs: &Path) -> u64 {
+    newest_first(runs).iter().map(|(_, run)| log_bytes(run)).sum()
+}
+
 fn newest_first(dir: &Path) -> Vec<(u64, PathBuf)> {
     let Ok(entries) = fs::read_dir(dir) else { return Vec::new() };
     let numbered =

@@ -44,30 +44,31 @@ impl Sampler {
         if leaders.is_empty() {
             return;
         }
+        let Some(taken) = self.recent(leaders).await else { return };
+        for process in &mut status.processes {
+            process.sample = process.pid.and_then(|pid| taken.sample(pid));
+        }
+    }
+
+    async fn recent(self: &Arc<Self>, leaders: Vec<u32>) -> Option<Arc<Taken>> {
         let last = self.last();
         let age = last.as_ref().map(|taken| taken.at.elapsed());
         let knows_all =
             last.as_ref().is_some_and(|taken| leaders.iter().all(|pid| taken.trees.contains_key(pid)));
-        let taken = match age {
+        match age {
             Some(age) if age < LEAST_AGE && knows_all => last,
             Some(age) if age < STALE && knows_all => {
                 self.refresh(leaders);
                 last
             }
             _ => self.take(leaders).await,
-        };
-        let Some(taken) = taken else { return };
-        let age_ms = u64::try_from(taken.at.elapsed().as_millis()).unwrap_or(u64::MAX);
-        for process in &mut status.processes {
-            let tree = process.pid.and_then(|pid| taken.trees.get(&pid));
-            process.sample = tree.map(|tree| Sample {
-                cpu_percent: tree.cpu_percent,
-                memory_bytes: tree.memory_bytes,
-                processes: tree.processes,
-                ports: tree.ports.clone(),
-                age_ms,
-            });
         }
+    }
+
+    /// One leader's tree.
+    pub async fn of(self: &Arc<Self>, leader: u32) -> Option<Sample> {
+        let taken = self.recent(vec![leader]).await?;
+        taken.sample(leader)
     }
 
     fn last(&self) -> Option<Arc<Taken>> {
@@ -101,6 +102,34 @@ impl Sampler {
         self.last.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone_from(&taken);
         taken
     }
+}
+
+impl Taken {
+    fn sample(&self, leader: u32) -> Option<Sample> {
+        self.trees.get(&leader).map(|tree| Sample {
+            cpu_percent: tree.cpu_percent,
+            memory_bytes: tree.memory_bytes,
+            processes: tree.processes,
+            ports: tree.ports.clone(),
+            age_ms: u64::try_from(self.at.elapsed().as_millis()).unwrap_or(u64::MAX),
+        })
+    }
+}
+
+/// TCP ports that the trees of these leaders listen on now. Blocking.
+#[must_use]
+pub fn ports_of_trees(leaders: &[u32]) -> HashMap<u32, Vec<u16>> {
+    let listening = listening_sockets();
+    if listening.is_empty() {
+        return HashMap::new();
+    }
+    let all = look_at_all();
+    let mut children: HashMap<u32, Vec<u32>> = HashMap::new();
+    for (pid, seen) in &all {
+        children.entry(seen.parent).or_default().push(*pid);
+    }
+    let known = leaders.iter().filter(|leader| all.contains_key(leader));
+    known.map(|leader| (*leader, ports_of(&tree_of(*leader, &all, &children), &listening))).collect()
 }
 
 /// What one look at `/proc/PID/stat` gives.

@@ -18,7 +18,7 @@ use super::environment::{self, Env, Layers};
 use super::recipe::Recipe;
 use super::watch::{Command, Place, Told, Watch};
 use super::world::World;
-use super::{artefact, cgroups, launching, package_manager, refusal};
+use super::{artefact, cgroups, launching, package_manager, refusal, start_task};
 
 /// Starts the run and stays with it until it is over.
 pub async fn run(
@@ -27,12 +27,23 @@ pub async fn run(
     number: u64,
     recipe: Mode,
     kept: Option<Kept>,
+    commands: mpsc::UnboundedReceiver<Command>,
+    tell: impl FnMut(Told) + Send,
+) {
+    // boxed: what preparing needs is not to be carried along for the run's whole life
+    let prepared = Box::pin(prepare(world, process, number, recipe, kept));
+    follow(world, prepared, commands, tell).await;
+}
+
+/// Launches what is being prepared, and stays with it until it is over.
+pub(super) async fn follow(
+    world: &World,
+    prepared: impl Future<Output = Result<(Plan, Place), SpawnError>> + Send,
     mut commands: mpsc::UnboundedReceiver<Command>,
     mut tell: impl FnMut(Told) + Send,
 ) {
     let prepared = tokio::select! {
-        // boxed: what preparing needs is not to be carried along for the run's whole life
-        prepared = Box::pin(prepare(world, process, number, recipe, kept)) => prepared,
+        prepared = prepared => prepared,
         () = told_to_end(&mut commands) => Err(refusal::passing("it was told to stop before it was started")),
     };
     let (plan, place) = match prepared {
@@ -55,7 +66,7 @@ pub async fn told_to_end(commands: &mut mpsc::UnboundedReceiver<Command>) {
     loop {
         match commands.recv().await {
             Some(Command::Signal(_) | Command::Kill) | None => return,
-            Some(Command::Survivors(_)) => {} // there is nobody yet
+            Some(Command::Survivors(_) | Command::Input { .. }) => {} // there is nobody yet
         }
     }
 }
@@ -137,6 +148,9 @@ async fn prepare(
     plan.cgroup.clone_from(&place.cgroup);
     plan.log_max_bytes = place.log_max_bytes;
     plan.open_files = world.open_files;
+    if process.pty {
+        plan.stdin = start_task::TERMINAL;
+    }
     Ok((plan, place))
 }
 

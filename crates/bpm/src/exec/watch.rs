@@ -1,6 +1,7 @@
 //! One shim, watched: reads its reports, passes commands on, and finds out what became of the run when
 //! the shim is gone. Knows one run; decides nothing about it.
 
+use std::collections::HashMap;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
@@ -13,7 +14,7 @@ use bpm_shim::exit_record::{ExitRecord, Outcome, Rest};
 use bpm_shim::launch::Presence;
 use bpm_shim::plan::Plan;
 use bpm_shim::protocol::{
-    self, Decoder, Exit, Message, Phase, Report, Request, Stamp, Status, Survivor, Welcome,
+    self, Decoder, Exit, InputOutcome, Message, Phase, Report, Request, Stamp, Status, Survivor, Welcome,
 };
 use tokio::io::{AsyncWriteExt, Interest};
 use tokio::net::UnixStream;
@@ -43,6 +44,12 @@ pub enum Command {
     Signal(i32),
     Kill,
     Survivors(oneshot::Sender<Vec<Survivor>>),
+    /// `end`: of the input, after these bytes. No answer comes where there is no shim any more.
+    Input {
+        bytes: Vec<u8>,
+        end: bool,
+        answer: oneshot::Sender<InputOutcome>,
+    },
 }
 
 /// What becomes of a run. Each of `Started`, `Exited` and `Gone` is told at most once, in that order.
@@ -123,6 +130,9 @@ pub struct Watch<F> {
     emptied: bool,
     shim: Option<OwnedFd>,
     asking: Vec<oneshot::Sender<Vec<Survivor>>>,
+    /// Input that is on its way, by number.
+    typing: HashMap<u64, oneshot::Sender<InputOutcome>>,
+    typed: u64,
     /// Requests that a broken connection did not take.
     unsent: Vec<u8>,
 }
@@ -140,6 +150,8 @@ impl<F: FnMut(Told) + Send> Watch<F> {
             emptied: false,
             shim: None,
             asking: Vec::new(),
+            typing: HashMap::new(),
+            typed: 0,
             unsent: Vec::new(),
         }
     }
@@ -188,7 +200,9 @@ impl<F: FnMut(Told) + Send> Watch<F> {
         let mut buffer = vec![0; BUFFER_BYTES];
         let mut fds = Vec::new();
         let (mut open, mut heard) = (true, false);
-        self.asking.clear(); // the answers went down with the connection before
+        // the answers went down with the connection before
+        self.asking.clear();
+        self.typing.clear();
         if self.send(&mut stream).await.is_err() {
             return Talk::Useless;
         }
@@ -247,6 +261,11 @@ impl<F: FnMut(Told) + Send> Watch<F> {
                 self.asking.push(answer);
                 Request::Survivors.frame()
             }
+            Command::Input { bytes, end, answer } => {
+                self.typed += 1;
+                self.typing.insert(self.typed, answer);
+                Request::Input { id: self.typed, bytes, end }.frame()
+            }
         }
     }
 
@@ -298,11 +317,12 @@ impl<F: FnMut(Told) + Send> Watch<F> {
                     let _ = answer.send(list.clone());
                 }
             }
-            Report::Welcome(_)
-            | Report::Exited(_)
-            | Report::TreeEmpty { .. }
-            | Report::SpawnFailed(_)
-            | Report::Input { .. } => {}
+            Report::Input { id, outcome } => {
+                if let Some(answer) = self.typing.remove(&id) {
+                    let _ = answer.send(outcome);
+                }
+            }
+            Report::Welcome(_) | Report::Exited(_) | Report::TreeEmpty { .. } | Report::SpawnFailed(_) => {}
         }
     }
 

@@ -16,7 +16,7 @@ mod watch;
 use std::path::PathBuf;
 
 use bpm_api::{Error, LogPage, LogQuery};
-use bpm_logs::Now;
+use bpm_logs::{Now, economy};
 
 use crate::store::paths::Project;
 
@@ -25,6 +25,7 @@ pub use follow::{Begin, Follow, Lost, Selection};
 pub use merge::Printed;
 pub use names::{all as all_names, on_disk, only_one, unknown_process};
 pub use since::rfc3339;
+pub use watch::Watch as DirWatch;
 
 use fail::unreadable;
 
@@ -103,6 +104,54 @@ pub fn search(
 /// `InvalidParameter` naming `since`.
 pub fn since(text: &str) -> Result<u64, Error> {
     since::parse(text, Now::read().wall_ns)
+}
+
+/// The number of the newest run of a process or task.
+///
+/// # Errors
+/// The state directory cannot be read.
+pub fn newest_run(project: &Project, process: &str) -> Result<Option<u64>, Error> {
+    Ok(kept::Kept::read(&project.runs(process))?.newest())
+}
+
+/// The first run after this one that is kept.
+///
+/// # Errors
+/// The state directory cannot be read.
+pub fn run_after(project: &Project, process: &str, run: u64) -> Result<Option<u64>, Error> {
+    let kept = kept::Kept::read(&project.runs(process))?;
+    Ok(kept.numbers.into_iter().find(|number| *number > run))
+}
+
+/// The line that says what went wrong at the end of a run, if it printed one.
+#[must_use]
+pub fn last_error(project: &Project, process: &str, run: u64) -> Option<String> {
+    const LINES: usize = 200;
+    const LONGEST: usize = 160;
+    let log = bpm_logs::RunLog::open(&project.runs(process).join(run.to_string())).ok()?;
+    let query = bpm_logs::Query {
+        tail: Some(LINES),
+        max_line_bytes: 4096,
+        max_lines: LINES,
+        ..bpm_logs::Query::default()
+    };
+    let mut detector = bpm_logs::errors::Detector::new(&bpm_logs::errors::Extra::default()).ok()?;
+    let mut last = None;
+    for line in log.search(&query).ok()?.lines {
+        last = detector.feed(line.number, &economy::plain_text(&line.text)).pop().or(last);
+    }
+    let found = detector.flush().or(last)?;
+    Some(economy::clip(found.deciding_line().trim(), LONGEST, 0))
+}
+
+/// The newest run of a process or task, and its last line.
+#[must_use]
+pub fn end_of(project: &Project, process: &str) -> Option<(u64, u64)> {
+    let run = newest_run(project, process).ok()??;
+    let log = bpm_logs::RunLog::open(&project.runs(process).join(run.to_string())).ok()?;
+    let query =
+        bpm_logs::Query { tail: Some(1), max_line_bytes: 1, max_lines: 1, ..bpm_logs::Query::default() };
+    Some((run, log.search(&query).ok()?.cursor()))
 }
 
 #[cfg(test)]

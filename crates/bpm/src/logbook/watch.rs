@@ -16,7 +16,7 @@ const BUFFER_BYTES: usize = 16 << 10;
 
 /// The directories that are watched.
 #[derive(Debug)]
-pub(super) struct Watch {
+pub struct Watch {
     inotify: Arc<OwnedFd>,
     targets: HashMap<i32, Target>,
     watched: HashMap<PathBuf, i32>,
@@ -31,26 +31,26 @@ struct Target {
 
 /// What has happened since the last look.
 #[derive(Debug, Default)]
-pub(super) struct Changes {
+pub struct Changes {
     /// Directories in which files were written; `None`: possibly all (events were lost).
-    pub(super) written: Option<HashSet<PathBuf>>,
+    pub written: Option<HashSet<PathBuf>>,
     /// A directory has appeared somewhere.
-    pub(super) appeared: bool,
+    pub appeared: bool,
 }
 
 impl Watch {
-    pub(super) fn new() -> io::Result<Watch> {
+    pub fn new() -> io::Result<Watch> {
         let inotify = inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC)?;
         Ok(Watch { inotify: Arc::new(inotify), targets: HashMap::new(), watched: HashMap::new() })
     }
 
     /// Readable when [`Watch::changes`] has something to tell.
-    pub(super) fn descriptor(&self) -> Arc<OwnedFd> {
+    pub fn descriptor(&self) -> Arc<OwnedFd> {
         Arc::clone(&self.inotify)
     }
 
     /// Watches a directory, if it is there. Again is no harm.
-    pub(super) fn add(&mut self, dir: &Path, files: bool) -> io::Result<()> {
+    pub fn add(&mut self, dir: &Path, files: bool) -> io::Result<()> {
         if self.watched.contains_key(dir) {
             return Ok(());
         }
@@ -68,7 +68,7 @@ impl Watch {
         Ok(())
     }
 
-    pub(super) fn remove(&mut self, dir: &Path) {
+    pub fn remove(&mut self, dir: &Path) {
         if let Some(number) = self.watched.remove(dir) {
             self.targets.remove(&number);
             // Gone by itself if the directory is.
@@ -77,7 +77,7 @@ impl Watch {
     }
 
     /// Takes all pending events.
-    pub(super) fn changes(&mut self) -> io::Result<Changes> {
+    pub fn changes(&mut self) -> io::Result<Changes> {
         let mut changes = Changes { written: Some(HashSet::new()), appeared: false };
         let mut buffer = [MaybeUninit::uninit(); BUFFER_BYTES];
         let inotify = Arc::clone(&self.inotify);

@@ -242,9 +242,7 @@ fn service_out(service: &ServiceSnapshot) -> ServiceDto {
 fn service_in(service: ServiceDto) -> ServiceSnapshot {
     ServiceSnapshot {
         name: service.name.into(),
-        task: service
-            .task
-            .map(|task| TaskRules { kill_after: task.kill_after_ns.map(Duration::from_nanos) }),
+        task: service.task.map(|task| TaskRules { kill_after: task.kill_after_ns.map(Duration::from_nanos) }),
         intent: match service.intent {
             IntentDto::Up => Intent::Up,
             IntentDto::Idle => Intent::Idle,
@@ -290,6 +288,7 @@ fn run_out(run: SnapshotRun) -> RunDto {
         SnapshotPhase::Started => PhaseDto::Started,
         SnapshotPhase::Stopping(StopReason::Swap) => PhaseDto::Stopping(ReasonDto::Swap),
         SnapshotPhase::Stopping(StopReason::Asked) => PhaseDto::Stopping(ReasonDto::Asked),
+        SnapshotPhase::Stopping(StopReason::TimeLimit) => PhaseDto::Stopping(ReasonDto::TimeLimit),
         SnapshotPhase::Stopping(StopReason::Shutdown) => PhaseDto::Stopping(ReasonDto::Shutdown),
         SnapshotPhase::Stopping(StopReason::Leftovers) => PhaseDto::Stopping(ReasonDto::Leftovers),
     };
@@ -308,6 +307,7 @@ fn run_in(run: RunDto) -> SnapshotRun {
         PhaseDto::Started => SnapshotPhase::Started,
         PhaseDto::Stopping(ReasonDto::Swap) => SnapshotPhase::Stopping(StopReason::Swap),
         PhaseDto::Stopping(ReasonDto::Asked) => SnapshotPhase::Stopping(StopReason::Asked),
+        PhaseDto::Stopping(ReasonDto::TimeLimit) => SnapshotPhase::Stopping(StopReason::TimeLimit),
         PhaseDto::Stopping(ReasonDto::Shutdown) => SnapshotPhase::Stopping(StopReason::Shutdown),
         PhaseDto::Stopping(ReasonDto::Leftovers) => SnapshotPhase::Stopping(StopReason::Leftovers),
     };

@@ -2,12 +2,14 @@
 //! Knows core types; knows no decisions.
 
 pub mod build_progress;
+pub mod calls;
 pub mod config;
 pub mod intent;
 pub mod journal;
 pub mod lock;
 pub mod paths;
 pub mod place;
+pub mod tasks;
 pub mod trust;
 
 use std::fs::{self, OpenOptions};

@@ -6,6 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use bpm_api::{Code, Error};
+use bpm_core::ids::task_number;
 use sha2::{Digest, Sha256};
 
 use super::place;
@@ -87,8 +88,19 @@ impl Project {
     pub fn socket(&self) -> PathBuf {
         self.state.join("s")
     }
+    /// What belongs to a process, or to a task by its id.
     pub fn process(&self, name: &str) -> PathBuf {
-        self.state.join("processes").join(name)
+        match task_number(name) {
+            Some(_) => self.tasks().join(name),
+            None => self.state.join("processes").join(name),
+        }
+    }
+    pub fn tasks(&self) -> PathBuf {
+        self.state.join("tasks")
+    }
+    /// Calls that go on without their caller.
+    pub fn calls(&self) -> PathBuf {
+        self.state.join("calls")
     }
     /// One directory per run, named by its number.
     pub fn runs(&self, name: &str) -> PathBuf {
@@ -195,6 +207,7 @@ mod tests {
             (project.socket(), "s"),
             (project.runs("web"), "processes/web/runs"),
             (project.builds("web"), "processes/web/builds"),
+            (project.runs("t12"), "tasks/t12/runs"),
         ];
         for (path, expected) in paths {
             assert_eq!(path, Path::new("/s").join(expected));

@@ -19,7 +19,7 @@ fn a_crash_restart_waits_as_configured_and_counts() {
 #[test]
 fn dev_mode_waits_its_own_time_and_a_restart_does_not() {
     let mut lab = Lab::new(
-        &("dev_crash_wait_seconds = 250.5\n".to_owned() + &shell("app", "echo up; sleep 0.05; exit 1", "")),
+        &("dev_crash_wait_seconds = 250.5\n".to_owned() + &shell("app", "echo up; sleep 0.5; exit 1", "")),
     );
     lab.start_with(&["--dev"]);
     let waiting = lab.in_state("app", State::BackingOff);

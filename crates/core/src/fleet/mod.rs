@@ -186,7 +186,12 @@ impl Fleet {
         if !self.booted {
             return None;
         }
-        self.services.iter().filter_map(Service::next_deadline).chain(self.release_switch_at()).chain(self.idle_exit_at()).min()
+        self.services
+            .iter()
+            .filter_map(Service::next_deadline)
+            .chain(self.release_switch_at())
+            .chain(self.idle_exit_at())
+            .min()
     }
 
     /// Why a process is or is not running.
@@ -297,7 +302,7 @@ impl Fleet {
         let process = match what {
             Request::Shutdown => return self.shut_down(op, now, out),
             Request::Apply { config } => return self.apply(op, &config, now, out),
-            Request::RunTask { task, rules } => return self.run_task(op, task, rules, now, out),
+            Request::RunTask { task, rules } => return self.run_task(op, &task, rules, now, out),
             Request::Start { ref process }
             | Request::Stop { ref process }
             | Request::Input { ref process }

@@ -1,7 +1,7 @@
 //! What of the project must survive the manager. Plain data; the shell stores it.
 
-use crate::ids::{Key, Mode, Name};
-use crate::service::ServiceSnapshot;
+use crate::ids::{Key, Mode, Name, task_number};
+use crate::service::{ServiceSnapshot, TaskRules};
 use crate::time::Time;
 
 /// Written before the actions of a step are performed.
@@ -51,6 +51,8 @@ impl Snapshot {
                 self.services.len() - 1
             });
             self.services[place].find(&found, self.mode);
+            let after = task_number(&found.process).map_or(1, |number| number.saturating_add(1));
+            self.next_task = self.next_task.max(after);
         }
         self
     }
@@ -60,6 +62,8 @@ impl Snapshot {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
     pub process: Name,
+    /// It is a background task.
+    pub task: Option<TaskRules>,
     /// Runs that may be alive, and whether an executable is kept beside them.
     pub runs: Vec<(u64, bool)>,
     /// A build that may be alive.

@@ -336,7 +336,8 @@ impl Service {
         if let Some(run) = self.retiring.iter().find(unstopped) {
             return Err(format!("{name}: run {} is retiring in phase {:?}", run.number, run.phase));
         }
-        let up = |run: &Run| matches!(run.phase, Phase::Spawning | Phase::Ready { .. } | Phase::Leaderless { .. });
+        let up =
+            |run: &Run| matches!(run.phase, Phase::Spawning | Phase::Ready { .. } | Phase::Leaderless { .. });
         let spawning_beside = self.live.as_ref().is_some_and(up);
         if spawning_beside && !self.retiring.is_empty() {
             return Err(format!("{name}: a run was started beside one that is being stopped"));

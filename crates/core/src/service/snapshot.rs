@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use super::{
-    Artefact, Backoff, Cancelling, Candidate, Cause, Intent, LastLive, Phase, Rest, Rules, Run, Service, Step,
-    TaskRules,
+    Artefact, Backoff, Cancelling, Candidate, Cause, Intent, LastLive, Phase, Rest, Rules, Run, Service,
+    Step, TaskRules,
 };
 use super::{LastBuild, LastExit, StopReason};
 use crate::fleet::Found;
@@ -208,6 +208,7 @@ impl ServiceSnapshot {
     /// The newest run is the live one, since none is started before those before it are gone; it is wanted, since
     /// it was started after what is written down. A build that nobody remembers is ended.
     pub(crate) fn find(&mut self, found: &Found, mode: Mode) {
+        self.task = self.task.or(found.task);
         self.next_run = self.next_run.max(found.last_run.saturating_add(1));
         self.next_build = self.next_build.max(found.last_build.saturating_add(1));
         self.cancelling = self.cancelling.or(found.build);
@@ -227,7 +228,9 @@ impl ServiceSnapshot {
         }
         let before = self.live.replace(run).filter(|before| before.phase != SnapshotPhase::Waiting);
         self.retiring.extend(before);
-        self.intent = Intent::Up;
+        if self.task.is_none() {
+            self.intent = Intent::Up;
+        }
         self.due = None;
         self.rest = None;
     }

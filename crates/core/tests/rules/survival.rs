@@ -351,6 +351,7 @@ fn a_run_that_is_alive_and_not_written_down_is_taken_over() {
     let mut rig = Rig::up(&config);
     let started = rig.now;
     let found = |process: &str, run: u64| Found {
+        task: None,
         process: process.into(),
         runs: vec![(run, false)],
         build: None,

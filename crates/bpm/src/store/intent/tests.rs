@@ -14,10 +14,17 @@ fn run(number: u64, phase: SnapshotPhase) -> SnapshotRun {
 
 /// Everything set, and differently from its neighbour.
 fn service(name: &str) -> ServiceSnapshot {
-    let reasons = [StopReason::Swap, StopReason::Asked, StopReason::Shutdown, StopReason::Leftovers];
+    let reasons = [
+        StopReason::Swap,
+        StopReason::Asked,
+        StopReason::TimeLimit,
+        StopReason::Shutdown,
+        StopReason::Leftovers,
+    ];
     let stopping = reasons.iter().zip(3..).map(|(reason, n)| run(n, SnapshotPhase::Stopping(*reason)));
     ServiceSnapshot {
         name: name.into(),
+        task: None,
         intent: Intent::Up,
         live: Some(run(9, SnapshotPhase::Started)),
         retiring: stopping.chain([run(8, SnapshotPhase::Waiting)]).collect(),
@@ -76,6 +83,8 @@ fn services() -> Vec<ServiceSnapshot> {
         }),
         with("built", &|s| s.last_build.as_mut().unwrap().failure = None),
         with("queued", &|s| s.next = Some((Mode::Dev, Cause::Start, None))),
+        with("t4", &|s| s.task = Some(TaskRules { kill_after: Some(Duration::from_millis(1500)) })),
+        with("t5", &|s| s.task = Some(TaskRules::default())),
         with("endless", &|s| s.last_wait = Duration::from_nanos(u64::MAX)),
     ];
     all.extend(rests.map(|rest| with("rest", &|s| s.rest = Some(rest.clone()))));
@@ -90,6 +99,8 @@ fn snapshot() -> Snapshot {
         last_activity: Time::from_nanos(u64::MAX),
         ended: false,
         services: services(),
+        next_task: 7,
+        keys: vec![("0badcafe".into(), "web".into())],
     }
 }
 

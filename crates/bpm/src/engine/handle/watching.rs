@@ -1,0 +1,112 @@
+//! A follower of what happens: events as they come, and which logs have grown, at most ten times a second.
+
+use std::collections::{BTreeSet, HashMap};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bpm_api::{Change, Error, Watch};
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::mpsc;
+use tokio::time::sleep;
+
+use super::{Events, Handle};
+use crate::control::Changes;
+use crate::engine::log_hub::Ear;
+use crate::logbook;
+
+/// Changes that wait for a follower. Beyond it the events behind them are counted, not kept.
+const BACKLOG: usize = 256;
+const BETWEEN_LOGS: Duration = Duration::from_millis(100);
+
+impl Handle {
+    pub(super) async fn watch_changes(&self, what: Watch) -> Result<Changes, Error> {
+        let events = self.follow_events();
+        let names: Vec<String> = what.logs.clone();
+        let known = self.resolve(names.clone()).await?;
+        let (sender, changes) = mpsc::channel(BACKLOG);
+        let follower = Follower {
+            handle: self.clone(),
+            events: what.events,
+            logs: names.into_iter().zip(known.into_iter().map(|known| known.id.to_string())).collect(),
+            dirs: HashMap::new(),
+            ear: Arc::default(),
+            sender,
+        };
+        tokio::spawn(follower.run(events));
+        Ok(Changes(changes))
+    }
+}
+
+struct Follower {
+    handle: Handle,
+    events: bool,
+    /// As they were asked for, and their ids.
+    logs: Vec<(String, String)>,
+    dirs: HashMap<PathBuf, String>,
+    ear: Arc<Ear>,
+    sender: mpsc::Sender<Change>,
+}
+
+impl Follower {
+    async fn run(mut self, mut events: Events) {
+        self.listen().await;
+        let mut grown = BTreeSet::new();
+        loop {
+            let pausing = !grown.is_empty();
+            tokio::select! {
+                biased;
+                () = self.sender.closed() => return,
+                event = events.recv() => {
+                    let change = match event {
+                        Ok(noted) => {
+                            // a new run has a new log
+                            if self.logs.iter().any(|(_, id)| Some(id) == noted.event.process.as_ref()) {
+                                self.listen().await;
+                            }
+                            Change::Event(noted.event.clone())
+                        }
+                        Err(RecvError::Lagged(missed)) => Change::Missed(missed),
+                        Err(RecvError::Closed) => return,
+                    };
+                    if self.events && self.sender.send(change).await.is_err() {
+                        return;
+                    }
+                }
+                () = self.ear.heard(), if !pausing => {
+                    let dirs = self.ear.take();
+                    grown.extend(dirs.iter().filter_map(|dir| self.dirs.get(dir).cloned()));
+                }
+                () = sleep(BETWEEN_LOGS), if pausing => {
+                    for name in std::mem::take(&mut grown) {
+                        if self.sender.send(Change::Log(name)).await.is_err() {
+                            return;
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Listens to the newest log of each.
+    async fn listen(&mut self) {
+        let project = self.handle.project().clone();
+        let logs = self.logs.clone();
+        let found = tokio::task::spawn_blocking(move || {
+            let newest = |(name, id): &(String, String)| {
+                let run = logbook::newest_run(&project, id).ok()??;
+                Some((project.runs(id).join(run.to_string()), name.clone()))
+            };
+            logs.iter().filter_map(newest).collect::<Vec<_>>()
+        });
+        for (dir, name) in found.await.unwrap_or_default() {
+            if self.dirs.contains_key(&dir) {
+                continue;
+            }
+            match self.handle.log_hub().listen(&dir, &self.ear) {
+                Ok(()) => drop(self.dirs.insert(dir, name)),
+                Err(error) => tracing::warn!("cannot watch `{}`: {error}", dir.display()),
+            }
+        }
+    }
+}

@@ -1,0 +1,456 @@
+//! Waiting for the first of many conditions on many targets: woken by events, by logs that grow and by the
+//! clock, never by asking over and over (only ports must be looked for: nobody tells when one is opened).
+
+mod cursor;
+mod decide;
+mod tail;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bpm_api::{Code, Condition, Error, LogPage, LogQuery, Met, TargetState, WaitAnswer, WaitFor};
+use bpm_core::ids::Name;
+use bpm_core::time::Time;
+use regex_automata::meta::Regex;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::time::{Instant, timeout_at};
+
+use super::facts::{Facts, Known};
+use super::handle::Handle;
+use super::log_hub::Ear;
+use super::{clock, tasks};
+use crate::exec::sample;
+use crate::logbook::What;
+
+pub(super) use cursor::of_logs;
+
+use cursor::WaitCursor;
+use decide::{Seen, Shows, Verdict, Wish, decide};
+use tail::{Hit, Hunt, Tail};
+
+/// Targets of one wait.
+pub(super) const MAX_TARGETS: usize = 64;
+/// Waits at the same time.
+const MAX_WAITS: usize = 1024;
+pub(super) const USUAL_WAIT: Duration = Duration::from_secs(30);
+const USUAL_QUIET: Duration = Duration::from_secs(2);
+/// The rest of an error that has begun comes within this, or not at all.
+const REST_OF_ERROR: Duration = Duration::from_millis(250);
+/// Between two looks for a port, doubling.
+const FIRST_LOOK: Duration = Duration::from_millis(50);
+const LAST_LOOK: Duration = Duration::from_secs(1);
+/// Lines that are shown before what decided, and for an end.
+const LINES_BEFORE: u64 = 3;
+const LINES_OF_AN_END: u32 = 15;
+const LINES_OF_A_TIMEOUT: u32 = 5;
+
+/// A wait whose parameters are checked.
+#[derive(Debug)]
+struct Question {
+    wish: Wish,
+    hunt: Hunt,
+    cursor: Option<WaitCursor>,
+    wait: Duration,
+}
+
+/// One target, and what was seen of it.
+#[derive(Debug)]
+struct Target {
+    name: Name,
+    label: String,
+    tail: Option<Tail>,
+    facts: Facts,
+    seen: Seen,
+}
+
+impl Question {
+    fn new(ask: &WaitFor, longest: Duration) -> Result<Question, Error> {
+        let mut until = ask.until.clone().unwrap_or_default();
+        let implied = [
+            (ask.pattern.is_some(), Condition::Pattern),
+            (ask.port.is_some(), Condition::Port),
+            (ask.quiet_seconds.is_some(), Condition::Quiet),
+        ];
+        let named = implied.iter().filter(|(given, _)| *given).map(|(_, condition)| *condition);
+        until.extend(named.filter(|condition| !until.contains(condition)).collect::<Vec<_>>());
+        if ask.until.is_none() {
+            // whatever else is waited for, nothing more comes of what has ended
+            let usual =
+                if until.is_empty() { &[Condition::Ready, Condition::Exit][..] } else { &[Condition::Exit] };
+            until.extend(
+                usual.iter().filter(|condition| !until.contains(condition)).copied().collect::<Vec<_>>(),
+            );
+        }
+        if until.is_empty() {
+            return Err(invalid("`until` is empty, expected at least one condition"));
+        }
+        let pattern = match (&ask.pattern, until.contains(&Condition::Pattern)) {
+            (None, true) => return Err(invalid("`until` has `pattern`, and there is no `pattern`")),
+            (Some(pattern), _) => Some(Arc::new(regex("pattern", pattern)?)),
+            (None, false) => None,
+        };
+        let seconds = |name: &str, seconds: Option<f64>, usual| match seconds.map(Duration::try_from_secs_f64)
+        {
+            None => Ok(usual),
+            Some(Ok(duration)) => Ok(duration),
+            Some(Err(_)) => Err(invalid(format!("`{name}` is not a number of seconds from 0 on"))),
+        };
+        Ok(Question {
+            wish: Wish {
+                port: ask.port,
+                quiet: seconds("quiet_seconds", ask.quiet_seconds, USUAL_QUIET)?,
+                since: None,
+                until: until.clone(),
+            },
+            hunt: Hunt { pattern, errors: until.contains(&Condition::Error) },
+            cursor: ask.cursor.as_deref().map(WaitCursor::parse).transpose()?,
+            wait: seconds("timeout_seconds", ask.timeout_seconds, USUAL_WAIT)?.min(longest),
+        })
+    }
+
+    fn asks_for(&self, condition: Condition) -> bool {
+        self.wish.until.contains(&condition)
+    }
+
+    fn reads_logs(&self) -> bool {
+        self.hunt.pattern.is_some() || self.hunt.errors || self.asks_for(Condition::Quiet)
+    }
+}
+
+/// A regular expression, or a clear error.
+///
+/// # Errors
+/// `invalid_parameter`, naming the parameter.
+pub(super) fn regex(name: &str, pattern: &str) -> Result<Regex, Error> {
+    Regex::new(pattern).map_err(|error| {
+        let why = error.syntax_error().map_or_else(|| error.to_string(), ToString::to_string);
+        invalid(format!("`{name}` is no regular expression: {}", why.lines().last().unwrap_or(&why).trim()))
+            .hint("Rust syntax; escape `( [ { . * + ? | ^ $ \\` where they are meant as they are")
+            .detail(why)
+    })
+}
+
+fn invalid(message: impl Into<String>) -> Error {
+    Error::new(Code::InvalidParameter, message)
+}
+
+impl Handle {
+    /// Waits for the first condition that holds. Dropping it ends the wait and nothing else.
+    pub(super) async fn wait_for(&self, ask: WaitFor, longest: Duration) -> Result<WaitAnswer, Error> {
+        let Ok(_place) = self.waits().try_acquire_owned() else {
+            return Err(Error::new(Code::LimitReached, format!("{MAX_WAITS} waits are under way already")));
+        };
+        if ask.targets.is_empty() || ask.targets.len() > MAX_TARGETS {
+            let count = ask.targets.len();
+            return Err(invalid(format!("`targets` has {count} entries, expected 1 to {MAX_TARGETS}"))
+                .hint("`bpm status` lists processes and tasks"));
+        }
+        let mut question = Question::new(&ask, longest)?;
+        question.wish.since = question.cursor.as_ref().map(|cursor| cursor.at);
+        let known = self.resolve(ask.targets.clone()).await?;
+        Wait::new(self, question, ask.targets, known).run().await
+    }
+
+    pub(super) fn most_waits() -> usize {
+        MAX_WAITS
+    }
+}
+
+struct Wait<'h> {
+    handle: &'h Handle,
+    question: Question,
+    targets: Vec<Target>,
+    ear: Arc<Ear>,
+    began: Instant,
+    /// When the facts were taken.
+    learnt: Time,
+}
+
+/// What ended a wait.
+struct End {
+    met: Met,
+    lines: Option<LogPage>,
+}
+
+impl<'h> Wait<'h> {
+    fn new(handle: &'h Handle, question: Question, labels: Vec<String>, known: Vec<Known>) -> Wait<'h> {
+        let project = handle.project();
+        let targets = labels.into_iter().zip(known).map(|(label, Known { id, .. })| {
+            let from = question.cursor.as_ref().and_then(|cursor| cursor.place(&id));
+            Target {
+                tail: Some(Tail::new(project, &id, &question.hunt, from)),
+                label,
+                name: id,
+                facts: Facts::default(),
+                seen: Seen::default(),
+            }
+        });
+        let targets = targets.collect();
+        Wait { handle, question, targets, ear: Arc::default(), began: Instant::now(), learnt: clock::now() }
+    }
+
+    async fn run(mut self) -> Result<WaitAnswer, Error> {
+        let mut events = self.handle.follow_events();
+        let deadline = self.began + self.question.wait;
+        let mut between_looks = FIRST_LOOK;
+        let mut look_at_ports = Instant::now();
+        loop {
+            self.learn().await?;
+            if let Some(end) = self.look_at_logs().await? {
+                return self.answer(Some(end)).await;
+            }
+            if self.question.asks_for(Condition::Port) && Instant::now() >= look_at_ports {
+                self.look_at_ports().await;
+                look_at_ports = Instant::now() + between_looks;
+                between_looks = (between_looks * 2).min(LAST_LOOK);
+            }
+            if let Some(end) = self.decide().await {
+                return self.answer(Some(end)).await;
+            }
+            if Instant::now() >= deadline {
+                return self.answer(None).await;
+            }
+            let ports = self.question.asks_for(Condition::Port).then_some(look_at_ports);
+            let wake =
+                [Some(deadline), ports, self.quiet_at()].into_iter().flatten().min().unwrap_or(deadline);
+            if let Some(end) = self.sleep(&mut events, wake).await? {
+                return self.answer(Some(end)).await;
+            }
+        }
+    }
+
+    /// Until something has happened, or `wake`. An error that nothing follows is whole.
+    async fn sleep(
+        &mut self,
+        events: &mut super::handle::Events,
+        wake: Instant,
+    ) -> Result<Option<End>, Error> {
+        let open =
+            self.targets.iter().position(|target| target.tail.as_ref().is_some_and(Tail::is_in_an_error));
+        let wake = if open.is_some() { wake.min(Instant::now() + REST_OF_ERROR) } else { wake };
+        let ear = Arc::clone(&self.ear);
+        loop {
+            tokio::select! {
+                () = ear.heard() => return Ok(None),
+                event = timeout_at(wake, events.recv()) => match event {
+                    Ok(Ok(noted)) => {
+                        let about = noted.event.process.as_deref();
+                        if self.targets.iter().any(|target| Some(&*target.name) == about) {
+                            return Ok(None);
+                        }
+                    }
+                    Ok(Err(RecvError::Lagged(_))) => return Ok(None),
+                    Ok(Err(RecvError::Closed)) => return Err(Error::new(Code::Closing, "the manager is ending")),
+                    Err(_) => {
+                        let Some(open) = open else { return Ok(None) };
+                        let hit = self.targets[open].tail.as_mut().and_then(Tail::rest_of_error);
+                        return match hit {
+                            Some(hit) => self.end_of_hit(open, hit).await.map(Some),
+                            None => Ok(None),
+                        };
+                    }
+                },
+            }
+        }
+    }
+
+    async fn learn(&mut self) -> Result<(), Error> {
+        let names: Vec<Name> = self.targets.iter().map(|target| target.name.clone()).collect();
+        self.learnt = clock::now();
+        let facts = self.handle.facts(names).await?;
+        for (target, facts) in self.targets.iter_mut().zip(facts) {
+            let Some(facts) = facts else {
+                return Err(Error::new(
+                    Code::UnknownProcess,
+                    format!(
+                        "`{}` is there no more: removed from the configuration or forgotten",
+                        target.label
+                    ),
+                ));
+            };
+            target.facts = facts;
+        }
+        Ok(())
+    }
+
+    /// Reads what is new in every log that matters; the first hit ends the wait.
+    async fn look_at_logs(&mut self) -> Result<Option<End>, Error> {
+        if !self.question.reads_logs() {
+            return Ok(None);
+        }
+        let _ = self.ear.take();
+        for index in 0..self.targets.len() {
+            loop {
+                let Some(mut tail) = self.targets[index].tail.take() else { break };
+                let looked = tokio::task::spawn_blocking(move || (tail.look(), tail)).await;
+                let (look, tail) = looked.map_err(|error| Error::new(Code::Internal, error.to_string()))?;
+                if let Some(dir) = tail.dir() {
+                    self.handle.log_hub().listen(dir, &self.ear).map_err(|error| {
+                        Error::new(Code::System, format!("cannot watch `{}`: {error}", dir.display()))
+                    })?;
+                }
+                self.targets[index].tail = Some(tail);
+                let look = look?;
+                if let Some(hit) = look.hit {
+                    return self.end_of_hit(index, hit).await.map(Some);
+                }
+                if !look.more {
+                    break;
+                }
+            }
+        }
+        self.note_silence();
+        Ok(None)
+    }
+
+    /// For how long each target has printed nothing: since its last output, or since its start.
+    fn note_silence(&mut self) {
+        let now = clock::now();
+        let since = self.question.wish.since;
+        for target in &mut self.targets {
+            let Some(up) = target.facts.up else {
+                target.seen.quiet_for = None;
+                continue;
+            };
+            let printed = target
+                .tail
+                .as_ref()
+                .and_then(Tail::printed_ns)
+                .map(|ns| Duration::from_millis(tasks::now_ms().saturating_sub(ns / 1_000_000)));
+            let alive = up.ready.map(|at| now.since(at));
+            let quiet = printed.or(alive).unwrap_or_else(|| self.began.elapsed());
+            let after_cursor = since.map_or(Duration::MAX, |since| now.since(since));
+            target.seen.quiet_for = Some(quiet.min(after_cursor));
+        }
+    }
+
+    /// When the first target will have been quiet for long enough.
+    fn quiet_at(&self) -> Option<Instant> {
+        if !self.question.asks_for(Condition::Quiet) {
+            return None;
+        }
+        let left =
+            |quiet: Duration| self.question.wish.quiet.saturating_sub(quiet) + Duration::from_millis(1);
+        self.targets
+            .iter()
+            .filter_map(|target| target.seen.quiet_for)
+            .map(|quiet| Instant::now() + left(quiet))
+            .min()
+    }
+
+    async fn look_at_ports(&mut self) {
+        let pids: Vec<u32> =
+            self.targets.iter().filter_map(|target| target.facts.up.map(|up| up.pid)).collect();
+        let ports = tokio::task::spawn_blocking(move || sample::ports_of_trees(&pids)).await;
+        let ports: HashMap<u32, Vec<u16>> = ports.unwrap_or_default();
+        for target in &mut self.targets {
+            let of = target.facts.up.and_then(|up| ports.get(&up.pid).cloned());
+            target.seen.ports = of.unwrap_or_default();
+        }
+    }
+
+    async fn decide(&self) -> Option<End> {
+        for (index, target) in self.targets.iter().enumerate() {
+            if let Some(verdict) = decide(&self.question.wish, &target.facts, &target.seen) {
+                return Some(self.end_of_verdict(index, verdict).await);
+            }
+        }
+        None
+    }
+
+    async fn end_of_verdict(&self, target: usize, verdict: Verdict) -> End {
+        let Verdict { condition, what, bad, shows } = verdict;
+        let process = Some(self.targets[target].name.to_string());
+        let lines = match shows {
+            Shows::LastLines(run) => {
+                let tail = if condition == Condition::Exit { LINES_OF_AN_END } else { LINES_OF_A_TIMEOUT };
+                let query = LogQuery {
+                    process,
+                    run: run.filter(|run| *run > 0),
+                    tail: Some(tail),
+                    ..LogQuery::default()
+                };
+                self.handle.search(What::Runs, query).await.ok()
+            }
+            Shows::Build(build) if bad => self.handle.errors_of_build(process, build).await,
+            Shows::Build(_) => None,
+        };
+        let lines = lines.filter(|page| !page.lines.is_empty());
+        let met = Met { condition, target: self.targets[target].label.clone(), what, bad, port_holder: None };
+        End { met, lines }
+    }
+
+    async fn end_of_hit(&self, target: usize, hit: Hit) -> Result<End, Error> {
+        let of = &self.targets[target];
+        let (condition, what, run, lines, deciding, port) = match hit {
+            Hit::Pattern { run, line } => {
+                let what = format!("printed a line that matches, line {line} of run {run}");
+                (Condition::Pattern, what, run, line..=line, line, None)
+            }
+            Hit::Error { run, finding } => {
+                let what = format!("printed an error, line {} of run {run}", finding.deciding);
+                let (lines, port) = (finding.first..=finding.last, finding.port());
+                (Condition::Error, what, run, lines, finding.deciding, port)
+            }
+        };
+        let before = lines.start().saturating_sub(LINES_BEFORE + 1);
+        let count = lines.end().saturating_sub(before).min(80);
+        let query = LogQuery {
+            process: Some(of.name.to_string()),
+            cursor: Some(format!("{}:{run}:{before}", of.name)),
+            head: u32::try_from(count).ok(),
+            ..LogQuery::default()
+        };
+        let mut page = self.handle.search(What::Runs, query).await?;
+        for line in &mut page.lines {
+            line.is_match = (line.number..line.number + line.times.max(1)).contains(&deciding);
+        }
+        let bad = condition == Condition::Error;
+        let port_holder = match port {
+            Some(port) => self.handle.port_holder(port).await,
+            None => None,
+        };
+        let met = Met { condition, target: of.label.clone(), what, bad, port_holder };
+        Ok(End { met, lines: Some(page) })
+    }
+
+    async fn answer(self, end: Option<End>) -> Result<WaitAnswer, Error> {
+        let cursor = self.cursor();
+        let mut end = end;
+        let lines = match &mut end {
+            Some(end) => end.lines.take(),
+            None => self.last_lines().await,
+        };
+        let states = self.targets.iter().map(|target| TargetState {
+            target: target.label.clone(),
+            state: target.facts.state.clone(),
+            why: target.facts.why.clone(),
+        });
+        Ok(WaitAnswer {
+            met: end.map(|end| end.met),
+            waited_seconds: (self.began.elapsed().as_secs_f64() * 10.0).round() / 10.0,
+            targets: states.collect(),
+            lines,
+            cursor: cursor.to_string(),
+        })
+    }
+
+    async fn last_lines(&self) -> Option<LogPage> {
+        let process = Some(self.targets.first()?.name.to_string());
+        let query = LogQuery { process, tail: Some(LINES_OF_A_TIMEOUT), ..LogQuery::default() };
+        self.handle.search(What::Runs, query).await.ok().filter(|page| !page.lines.is_empty())
+    }
+
+    /// Up to here everything has been seen.
+    fn cursor(&self) -> WaitCursor {
+        let places = self.targets.iter().filter_map(|target| {
+            let (run, line) = match (&target.tail, self.question.reads_logs()) {
+                (Some(tail), true) => tail.place()?,
+                _ => self.handle.end_of_log(&target.name)?,
+            };
+            Some((target.name.to_string(), run, line))
+        });
+        WaitCursor { places: places.collect(), at: self.learnt }
+    }
+}
