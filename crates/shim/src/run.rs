@@ -61,6 +61,7 @@ fn become_shim(run_dir: &OsStr) -> io::Result<Inherited> {
     sys::replace_stdio(null.as_fd())?;
     sys::set_name(c"bpm-shim");
     sys::ignore_signals();
+    sys::keep_little_free_memory();
     // Fails only for a process group's leader, which a terminal's job control could have made of us: then we have left the group of
     // the manager already.
     let _ = setsid();

@@ -34,6 +34,26 @@ pub(crate) fn set_name(name: &CStr) {
     unsafe { libc::prctl(libc::PR_SET_NAME, name.as_ptr()) };
 }
 
+/// Has the allocator give back what is freed where it would keep it for the next time: here that is mostly never.
+pub(crate) fn keep_little_free_memory() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: sets numbers in the allocator; there is no other thread.
+    unsafe {
+        libc::mallopt(libc::M_MMAP_THRESHOLD, 32 << 10);
+        libc::mallopt(libc::M_TRIM_THRESHOLD, 16 << 10);
+        libc::mallopt(libc::M_TOP_PAD, 4 << 10);
+    }
+}
+
+/// Gives back to the system what has been freed in small pieces.
+pub(crate) fn trim_heap() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: the allocator gives up pages that hold nothing.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
 /// Ignores everything by which a terminal, a service manager or a broken pipe would end this process.
 pub(crate) fn ignore_signals() {
     let ignored = [

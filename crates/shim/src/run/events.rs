@@ -8,6 +8,7 @@ use bpm_logs::Now;
 use super::life::Life;
 use crate::control::Control;
 use crate::output::Output;
+use crate::sys;
 
 /// What has happened.
 #[derive(Debug, Default)]
@@ -115,6 +116,10 @@ impl Life {
         if self.log.flush_due().is_some_and(|due| due <= now.mono_ns) {
             self.log.flush_tails(now);
             self.check_disk(control);
+            if self.log.flush_due().is_none() {
+                // The program has been silent for a while.
+                sys::trim_heap();
+            }
         }
         if self.killing.and_then(|killing| killing.next_mono_ns).is_some_and(|due| due <= now.mono_ns) {
             self.kill_round();

@@ -80,7 +80,11 @@ pub(super) fn refused(failure: SpawnFailure) -> ExitRecord {
 
 impl Life {
     /// Opens the log and forks the program.
-    pub(super) fn new(plan: Plan, slot: Slot, signals: OwnedFd) -> Result<Self, Box<(SpawnFailure, Slot)>> {
+    pub(super) fn new(
+        mut plan: Plan,
+        slot: Slot,
+        signals: OwnedFd,
+    ) -> Result<Self, Box<(SpawnFailure, Slot)>> {
         let log = match Writer::open(Path::new("."), Limits::for_max_bytes(plan.log_max_bytes)) {
             Ok(log) => log,
             Err(error) => {
@@ -99,6 +103,8 @@ impl Life {
                 return Err(Box::new((failure, slot)));
             }
         };
+        // Easily the largest thing in this process, and of no further use.
+        (plan.args, plan.env) = (Vec::new(), Vec::new());
         Ok(Self {
             pid: starting.pid,
             pidfd: tree::pidfd(starting.pid),
@@ -242,6 +248,7 @@ impl Life {
         let leader = Leader { pid: self.pid, start_ticks };
         self.leader = Some(leader);
         control.push(&Report::Started { leader, at: self.started, tier: self.tier });
+        sys::trim_heap();
     }
 
     /// Reaps whoever ended, and draws the conclusions.
