@@ -16,7 +16,7 @@ mod waits;
 pub use calls::{Answer, CallState, CallStatus, CancelCall, GetCall, SubmitCall};
 pub use error::{Code, Error};
 pub use events::{Change, Event, EventKind, GetNews, News, Watch};
-pub use logs::{LogLine, LogPage, LogQuery, Stream};
+pub use logs::{LogLine, LogPage, LogQuery, SkippedLines, Stream};
 pub use ops::{
     Applied, Apply, Began, Diagnostic, Done, GetStatus, Op, Origin, OsText, Reply, Request, Restart,
     SearchBuildLog, SearchLogs, Shutdown, Start, Stop, Why, WhyAnswer,

@@ -56,14 +56,19 @@ pub struct LogPage {
     pub lines: Vec<LogLine>,
     /// Lines that match, shown or not.
     pub matches: u64,
-    /// Lines of the result that are not shown, before and after those that are.
+    /// Lines of the result that are not shown: before, between and after those that are.
     pub omitted_before: u64,
+    #[serde(skip_serializing_if = "is_zero", default)]
+    pub omitted_between: u64,
     pub omitted_after: u64,
     /// Lines lost to retention or a full disk, and their bytes.
     pub lost_lines: u64,
     pub lost_bytes: u64,
     /// Gives what comes after this answer.
     pub cursor: String,
+    /// The answer goes on after an earlier one.
+    #[serde(skip_serializing_if = "is_false", default)]
+    pub resumed: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -79,6 +84,36 @@ pub struct LogLine {
     /// False for a line of context.
     pub is_match: bool,
     pub text: String,
-    /// How many equal lines in a row this stands for.
+    /// How many lines this stands for: itself and those that follow and are equal.
     pub times: u64,
+    /// They differ in numbers, times and the like; `text` is that of the first.
+    #[serde(skip_serializing_if = "is_false", default)]
+    pub alike: bool,
+    /// They do not follow one another: they take turns with the lines after this one.
+    #[serde(skip_serializing_if = "is_false", default)]
+    pub by_turns: bool,
+    /// Number of the last line that this stands for, where it is another.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub last_number: Option<u64>,
+    /// What of the same log comes before this line and is not shown.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub skipped: Option<SkippedLines>,
+}
+
+/// Lines that are not shown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SkippedLines {
+    pub lines: u64,
+    /// Shows them, given as `cursor` to a question about this process.
+    pub cursor: String,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_false(value: &bool) -> bool {
+    !*value
 }

@@ -187,5 +187,9 @@ fn as_json(line: &TextLine) -> LogLine {
         is_match: true,
         text: String::from_utf8_lossy(&line.text).into_owned(),
         times: 1,
+        alike: false,
+        by_turns: false,
+        last_number: None,
+        skipped: None,
     }
 }

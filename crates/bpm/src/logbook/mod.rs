@@ -3,12 +3,15 @@
 
 mod assemble;
 mod cursor;
+mod digest;
+mod draft;
 mod fail;
 mod follow;
 mod kept;
 mod merge;
 mod names;
 mod page;
+mod shown;
 mod since;
 mod sources;
 mod watch;
@@ -68,17 +71,16 @@ pub struct Shape {
     pub max_lines: usize,
     /// Bytes of a page where the question names no size.
     pub page_bytes: usize,
-    /// The last lines that a question without pattern, head, tail and cursor means; `None`: all.
-    pub usual_tail: Option<u32>,
+    /// A question without pattern, head and tail means a digest, and lines that are alike are folded.
+    pub digest: bool,
 }
 
 impl Shape {
     /// For readers who pay for every word.
-    pub const BRIEF: Shape =
-        Shape { line_bytes: 500, max_lines: 2048, page_bytes: 8192, usual_tail: Some(50) };
+    pub const BRIEF: Shape = Shape { line_bytes: 500, max_lines: 2048, page_bytes: 8192, digest: true };
     /// For people and their pipes. A page is as large as memory may bear, since every one costs a search.
     pub const WIDE: Shape =
-        Shape { line_bytes: 16 << 10, max_lines: 65_536, page_bytes: 64 << 20, usual_tail: None };
+        Shape { line_bytes: 16 << 10, max_lines: 65_536, page_bytes: 64 << 20, digest: false };
 }
 
 /// Answers a question to the logs of the processes in `named` and the query (none at all: of every process).

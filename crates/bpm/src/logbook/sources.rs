@@ -18,6 +18,9 @@ use crate::store::paths::Project;
 /// Sources that a page names; the others are counted.
 const MAX_NAMED: usize = 8;
 
+/// Bytes of a page that are not for its lines.
+const HEADING_BYTES: usize = 320;
+
 /// A question whose parameters are checked.
 #[derive(Debug)]
 pub(super) struct Question<'q> {
@@ -91,6 +94,16 @@ impl<'q> Question<'q> {
             sources,
             labelled: asked.len() != 1 && names.len() > 1,
         })
+    }
+
+    /// What the lines may cost, in bytes: the heading comes on top.
+    pub(super) fn room(&self) -> usize {
+        self.page_bytes - HEADING_BYTES.min(self.page_bytes / 4)
+    }
+
+    /// What a line is clipped to, in bytes.
+    pub(super) fn line_bytes(&self) -> usize {
+        self.shape.line_bytes.min(self.room())
     }
 
     /// What was searched, in words: `api run 3 (running)`.

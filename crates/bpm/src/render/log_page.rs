@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use bpm_api::{LogLine, LogPage};
+use bpm_api::{LogLine, LogPage, SkippedLines};
 
 use super::safe::safe_line;
 use super::style::{Ink, Style};
@@ -26,7 +26,11 @@ pub fn log_lines(lines: &[LogLine], marked: bool, style: Style) -> String {
     let contextual = lines.iter().any(|line| !line.is_match);
     let mut before: Option<&LogLine> = None;
     for line in lines {
-        if contextual && before.is_some_and(|before| !follows(before, line)) {
+        if let Some(SkippedLines { lines, cursor }) = &line.skipped {
+            let skipped = format!("… {} not shown: cursor {}", count(*lines, "line"), safe_line(cursor));
+            out.push_str(&style.paint(Ink::Faint, &skipped));
+            out.push('\n');
+        } else if contextual && before.is_some_and(|before| !follows(before, line)) {
             out.push_str("--\n");
         }
         before = Some(line);
@@ -43,7 +47,9 @@ pub fn log_lines(lines: &[LogLine], marked: bool, style: Style) -> String {
         }
         out.push_str(&safe_line(&line.text));
         if line.times > 1 {
-            let times = format!(" (×{})", line.times);
+            let alike = if line.alike { " alike" } else { "" };
+            let by_turns = if line.by_turns { " by turns" } else { "" };
+            let times = format!(" (×{}{alike}{by_turns})", line.times);
             out.push_str(&style.paint(Ink::Faint, &times));
         }
         out.push('\n');
@@ -54,17 +60,22 @@ pub fn log_lines(lines: &[LogLine], marked: bool, style: Style) -> String {
 /// Whether nothing lies between the two in their log.
 fn follows(before: &LogLine, line: &LogLine) -> bool {
     before.process != line.process
-        || before.run == line.run && line.number.saturating_sub(before.number) <= before.times
+        || before.run == line.run
+            && line.number <= before.last_number.map_or(before.number + before.times.max(1), |last| last + 1)
 }
 
 /// What was searched, what was found, what is not shown, and how to go on.
 #[must_use]
 pub fn footer(page: &LogPage, marked: bool) -> String {
-    let LogPage { source, matches, omitted_before, omitted_after, lost_lines, lost_bytes, .. } = page;
+    let LogPage { source, matches, omitted_before, omitted_between, omitted_after, .. } = page;
+    let LogPage { lost_lines, lost_bytes, .. } = page;
     let mut out = format!("{}: ", safe_line(source));
     out.push_str(&if marked { matched(*matches) } else { count(*matches, "line") });
     if *omitted_before > 0 {
         let _ = write!(out, ", {omitted_before} before these not shown");
+    }
+    if *omitted_between > 0 {
+        let _ = write!(out, ", {omitted_between} between these not shown");
     }
     if *omitted_after > 0 {
         let _ = write!(out, ", {omitted_after} after these not shown");

@@ -180,6 +180,10 @@ fn line(process: Option<&str>, number: u64, is_match: bool, text: &str) -> LogLi
         is_match,
         text: text.into(),
         times: 1,
+        alike: false,
+        by_turns: false,
+        last_number: None,
+        skipped: None,
     }
 }
 
@@ -189,6 +193,8 @@ fn page(lines: Vec<LogLine>) -> LogPage {
         matches: lines.iter().filter(|line| line.is_match).count() as u64,
         lines,
         omitted_before: 0,
+        omitted_between: 0,
+        resumed: false,
         omitted_after: 0,
         lost_lines: 0,
         lost_bytes: 0,

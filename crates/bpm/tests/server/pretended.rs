@@ -298,12 +298,18 @@ fn page() -> LogPage {
         is_match,
         text: text.to_owned(),
         times: 1,
+        alike: false,
+        by_turns: false,
+        last_number: None,
+        skipped: None,
     };
     LogPage {
         source: "api run 3 (running)".to_owned(),
         lines: vec![line(1, false, "listening"), line(2, true, "panic")],
         matches: 1,
         omitted_before: 0,
+        omitted_between: 0,
+        resumed: false,
         omitted_after: 0,
         lost_lines: 0,
         lost_bytes: 0,

@@ -26,15 +26,15 @@ pub const FOLD_COST: usize = 26;
 const LEAST_SHORTENED: usize = 240;
 
 /// Reads the lines of a log once.
-pub struct Digest {
+pub struct Digest<W> {
     gather: Gather,
+    wrong: W,
     notes: Notes,
     items: Vec<Item<Span>>,
     done: Vec<Fold<Span>>,
 }
 
 struct Notes {
-    wrong: fn(&str) -> bool,
     kinds: HashMap<u64, Seldom>,
     /// Where the last line of a new kind was.
     last_new: u64,
@@ -84,18 +84,17 @@ pub struct Budget {
     pub usual: usize,
 }
 
-impl std::fmt::Debug for Digest {
+impl<W> std::fmt::Debug for Digest<W> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Digest").field("lines", &self.notes.lines).finish_non_exhaustive()
     }
 }
 
-impl Digest {
+impl<W: FnMut(&str) -> bool> Digest<W> {
     /// `wrong` says of a line's clean text whether it looks like an error; it is asked for new kinds only.
     /// `line_bytes` is what a line is clipped to in the answer.
-    pub fn new(line_bytes: usize, wrong: fn(&str) -> bool) -> Digest {
+    pub fn new(line_bytes: usize, wrong: W) -> Digest<W> {
         let notes = Notes {
-            wrong,
             kinds: HashMap::new(),
             last_new: 0,
             head: Vec::new(),
@@ -103,12 +102,12 @@ impl Digest {
             folds: 0,
             lines: 0,
         };
-        Digest { gather: Gather::new(line_bytes), notes, items: Vec::new(), done: Vec::new() }
+        Digest { gather: Gather::new(line_bytes, true), wrong, notes, items: Vec::new(), done: Vec::new() }
     }
 
     pub fn line(&mut self, line: &Passed<'_>) {
-        let Digest { gather, notes, items, done } = self;
-        let (kinds, wrong) = (&notes.kinds, notes.wrong);
+        let Digest { gather, wrong, notes, items, done } = self;
+        let kinds = &notes.kinds;
         gather.line_with(line, |key, text| !kinds.contains_key(&key) && wrong(text), items, done);
         self.take_in();
     }
@@ -169,7 +168,10 @@ impl Notes {
 
     fn choose(self, budget: Budget) -> Vec<Part> {
         let flood = self.lines >= FLOOD.saturating_mul(self.kinds.len() as u64);
-        let bytes = if flood { budget.flood } else { budget.usual };
+        let rare = rare(self.kinds, flood);
+        // A trace among equal lines is worth its room.
+        let plain = rare.iter().all(|part| part.fold.what.lines == 1);
+        let bytes = if flood && plain { budget.flood } else { budget.usual };
         let mut all: BTreeMap<u64, Part> = BTreeMap::new();
         if self.folds <= HEAD_FOLDS + TAIL_FOLDS {
             all.extend(self.head.iter().chain(&self.tail).map(|part| (part.before, part.clone())));
@@ -178,13 +180,18 @@ impl Notes {
             }
         }
         let mut choice = Choice { parts: BTreeMap::new(), left: bytes };
-        let ends = self.tail.back().into_iter().chain(self.head.first());
-        for (end, share) in ends.zip([bytes / 2, bytes / 4]) {
-            choice.take(end, share, true);
+        if let Some(last) = self.tail.back() {
+            choice.take(last, bytes * 3 / 4, true);
         }
-        let mut share = (bytes * 2 / 5).min(choice.left);
-        for part in rare(self.kinds, flood) {
-            share -= choice.take(&part, share, false).min(share);
+        if let Some(first) = self.head.first() {
+            choice.take(first, bytes / 4, first.fold.what.lines == 1);
+        }
+        let (mut share, longest) = ((bytes * 3 / 5).min(choice.left), bytes * 2 / 5);
+        for part in rare {
+            let too_long = part.cost() + GAP_COST > longest;
+            let room = if too_long { share.min(longest) } else { share };
+            let shorten = too_long && part.fold.what.lines > 1 && room >= LEAST_SHORTENED;
+            share -= choice.take(&part, room, shorten).min(share);
         }
         let begin = (bytes / 5).min(choice.left);
         let end = choice.left - begin;
@@ -216,12 +223,11 @@ struct Choice {
 }
 
 impl Choice {
-    /// Takes `part` if it fits into `room`, shortened where that makes sense; what it costs.
+    /// Takes `part` if it fits into `room`, or `anyway`, to be shortened; what it costs.
     fn take(&mut self, part: &Part, room: usize, anyway: bool) -> usize {
         let room = room.min(self.left);
         let cost = part.cost() + GAP_COST;
-        let shortened = part.fold.what.lines > 1 && room >= LEAST_SHORTENED;
-        if self.parts.contains_key(&part.before) || (cost > room && !shortened && !anyway) {
+        if self.parts.contains_key(&part.before) || (cost > room && !anyway) {
             return 0;
         }
         let cut = (cost > room).then(|| room.saturating_sub(GAP_COST));
@@ -240,13 +246,11 @@ impl Choice {
             }
             // The next one adjoins: no gap has to be told.
             let cost = part.cost();
-            let shortened = part.fold.what.lines > 1 && room >= LEAST_SHORTENED;
-            if cost > room && !shortened {
+            if cost > room {
                 break;
             }
-            let cut = (cost > room).then(|| room.saturating_sub(GAP_COST));
-            self.parts.insert(part.before, Part { room: cut, ..part.clone() });
-            room -= cost.min(room);
+            self.parts.insert(part.before, part.clone());
+            room -= cost;
             self.left -= cost.min(self.left);
         }
         room

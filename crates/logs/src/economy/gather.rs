@@ -44,11 +44,11 @@ struct Seen {
 }
 
 impl Gather {
-    /// `line_bytes` is what a line is clipped to in the answer.
-    pub fn new(line_bytes: usize) -> Gather {
+    /// `line_bytes` is what a line is clipped to in the answer. `by_turns`: those that take turns are folded, too.
+    pub fn new(line_bytes: usize, by_turns: bool) -> Gather {
         Gather {
             units: Units::default(),
-            folder: Folder::new(true, true),
+            folder: Folder::new(true, by_turns),
             line_bytes,
             stream: None,
             scratch: Vec::new(),

@@ -2,15 +2,18 @@
 
 use std::fmt::Write;
 
-use bpm_api::{LogLine, LogPage};
+use bpm_api::{LogLine, LogPage, SkippedLines};
 
 use super::units::{bytes, count};
 
 pub(super) fn page(page: &LogPage) -> String {
     let mut text = heading(page);
-    let mut before: Option<&LogLine> = None;
+    let contextual = page.lines.iter().any(|line| !line.is_match);
+    let mut before: Option<Place<'_>> = None;
     for line in &page.lines {
-        if before.is_some_and(|before| !adjoins(before, line)) {
+        if let Some(SkippedLines { lines, cursor }) = &line.skipped {
+            let _ = write!(text, "\n   … {} not shown: cursor {cursor}", count(*lines, "line"));
+        } else if contextual && before.as_ref().is_some_and(|before| !before.adjoins(line)) {
             text.push_str("\n--");
         }
         text.push_str(if line.is_match { "\n * " } else { "\n   " });
@@ -18,17 +21,27 @@ pub(super) fn page(page: &LogPage) -> String {
             let _ = write!(text, "[{process}] ");
         }
         text.push_str(&line.text);
-        if line.times > 1 {
-            let _ = write!(text, " (×{})", line.times);
-        }
-        before = Some(line);
+        text.push_str(&fold(line));
+        before = Some(Place::after(line, before));
     }
     text
+}
+
+/// How many lines this one stands for.
+fn fold(line: &LogLine) -> String {
+    match (line.times, line.alike, line.by_turns) {
+        (..=1, _, _) => String::new(),
+        (times, false, false) => format!(" (×{times})"),
+        (times, true, false) => format!(" (×{times} alike)"),
+        (times, false, true) => format!(" (×{times} by turns)"),
+        (times, true, true) => format!(" (×{times} alike by turns)"),
+    }
 }
 
 fn heading(page: &LogPage) -> String {
     let mut text = format!("{}: ", page.source);
     match page.matches {
+        0 if page.resumed => text.push_str("nothing new since the cursor"),
         0 => text.push_str("no line found"),
         matches => text.push_str(&format!("{} found", count(matches, "line"))),
     }
@@ -38,8 +51,10 @@ fn heading(page: &LogPage) -> String {
             let _ = write!(text, " to {}", last.time);
         }
     }
-    if page.omitted_before > 0 || page.omitted_after > 0 {
-        let parts: Vec<String> = [(page.omitted_before, "before"), (page.omitted_after, "after")]
+    let sides =
+        [(page.omitted_before, "before"), (page.omitted_between, "between"), (page.omitted_after, "after")];
+    if sides.iter().any(|(lines, _)| *lines > 0) {
+        let parts: Vec<String> = sides
             .iter()
             .filter(|(lines, _)| *lines > 0)
             .map(|(lines, side)| format!("{lines} {side}"))
@@ -53,9 +68,28 @@ fn heading(page: &LogPage) -> String {
     text
 }
 
-/// Nothing lies between two lines of one run.
-fn adjoins(before: &LogLine, line: &LogLine) -> bool {
-    before.process == line.process
-        && before.run == line.run
-        && line.number <= before.number.saturating_add(before.times.max(1))
+/// How far the lines went that were shown.
+struct Place<'p> {
+    process: Option<&'p str>,
+    run: u64,
+    number: u64,
+}
+
+impl<'p> Place<'p> {
+    fn after(line: &'p LogLine, before: Option<Place<'p>>) -> Place<'p> {
+        let number = line.last_number.unwrap_or(line.number + line.times.saturating_sub(1));
+        let same = before.filter(|before| before.is_of(line));
+        // What takes turns goes beyond the first of the next one.
+        let number = same.map_or(number, |before| before.number.max(number));
+        Place { process: line.process.as_deref(), run: line.run, number }
+    }
+
+    fn is_of(&self, line: &LogLine) -> bool {
+        self.process == line.process.as_deref() && self.run == line.run
+    }
+
+    /// Nothing lies between.
+    fn adjoins(&self, line: &LogLine) -> bool {
+        self.is_of(line) && line.number <= self.number.saturating_add(1)
+    }
 }

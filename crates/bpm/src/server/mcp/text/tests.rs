@@ -191,6 +191,10 @@ fn line(run: u64, number: u64, is_match: bool, text: &str, times: u64) -> LogLin
         is_match,
         text: text.to_owned(),
         times,
+        alike: false,
+        by_turns: false,
+        last_number: None,
+        skipped: None,
     }
 }
 
@@ -200,6 +204,8 @@ fn page(lines: Vec<LogLine>) -> LogPage {
         matches: lines.iter().filter(|line| line.is_match).count() as u64,
         lines,
         omitted_before: 0,
+        omitted_between: 0,
+        resumed: false,
         omitted_after: 0,
         lost_lines: 0,
         lost_bytes: 0,
