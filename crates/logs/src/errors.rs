@@ -214,11 +214,13 @@ impl Detector {
         if own {
             return Some((Kind::Configured, Shape::Line));
         }
-        let level = level_of(line);
-        if level == Some(Level::Low) {
-            return None;
+        let ruled = self.rules.judge(line);
+        match level_of(line) {
+            // Some servers say it as a warning, and one as a plain message, before they give up.
+            Some(Level::Low) => ruled.filter(|(kind, _)| *kind == Kind::AddressInUse),
+            Some(Level::High) => ruled.or(Some((Kind::Level, Shape::Line))),
+            None => ruled,
         }
-        self.rules.judge(line).or((level == Some(Level::High)).then_some((Kind::Level, Shape::Line)))
     }
 
     fn close(&mut self, found: &mut Vec<Finding>) {

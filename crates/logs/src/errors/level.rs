@@ -56,11 +56,14 @@ const LOW: [&str; 27] = [
 ];
 /// Text before the level that is looked at, in words.
 const MOST_WORDS: usize = 8;
+/// The shortest text that is taken for a time or a date: `7:46:57`.
+const TIME_BYTES: usize = 7;
 /// pino's and bunyan's number for `error`.
 const NUMBERED_ERROR: u32 = 50;
 
 /// The level where the record has one in a usual place: `[error]`, `ERROR`, `level=error`, `"level":"error"`.
 pub(super) fn level_of(line: &str) -> Option<Level> {
+    let indented = line.starts_with([' ', '\t']);
     let line = line.trim_start();
     if line.starts_with('{') {
         return keyed(line, "\":", '"');
@@ -68,7 +71,7 @@ pub(super) fn level_of(line: &str) -> Option<Level> {
     if let Some(level) = letter(line) {
         return Some(level);
     }
-    keyed(line, "=", ' ').or_else(|| worded(line))
+    keyed(line, "=", ' ').or_else(|| worded(line, indented))
 }
 
 /// A value under `level` or `severity`: `before` is what its name begins after, `after` what follows it.
@@ -111,7 +114,7 @@ fn letter(line: &str) -> Option<Level> {
 }
 
 /// The level as a word, behind times, tags in brackets, names of services and loggers.
-fn worded(line: &str) -> Option<Level> {
+fn worded(line: &str, indented: bool) -> Option<Level> {
     let mut stamped = false;
     let mut plain_words = 0;
     for (nth, word) in line.split_ascii_whitespace().take(MOST_WORDS).enumerate() {
@@ -124,13 +127,14 @@ fn worded(line: &str) -> Option<Level> {
             if word.starts_with('[') { bare } else { bare.split_once(':').map_or(bare, |(head, _)| head) };
         if let Some(level) = named(bare) {
             let shouted = bare.chars().all(|c| c.is_ascii_uppercase());
-            // In small letters it is a word like any other, unless something marks it.
-            if shouted || marked || (nth == 1 && stamped) {
+            // In small letters it is a word like any other, unless something marks it; `  error: ''` is a field.
+            if shouted || (marked && (!indented || word.starts_with('['))) || (nth == 1 && stamped) {
                 return Some(level);
             }
         }
         let time = bare.starts_with(|c: char| c.is_ascii_digit());
-        stamped |= time;
+        // A number alone is none, nor a line and a column.
+        stamped |= time && bare.len() >= TIME_BYTES && bare.contains([':', '-', '/']);
         let tag = word.starts_with(['[', '('])
             || word.ends_with([']', ')', '|'])
             || word == "-"
