@@ -14,6 +14,9 @@ const ERAS = {
   legacy: { options: {}, version: '2025-11-25' },
 };
 
+const DEADLINE_MS = 30_000;
+const LOGS = 'bpm://process/app/logs';
+
 const [eraName, project, kind, server] = process.argv.slice(2);
 const era = ERAS[eraName];
 
@@ -67,8 +70,71 @@ async function mistakes(client) {
   await assert.rejects(client.callTool({ name: 'get_statu', arguments: {} }), { code: -32602 });
 }
 
+async function resources(client) {
+  const { resources: listed } = await client.listResources();
+  const uris = listed.map((resource) => resource.uri);
+  assert.deepEqual(uris.toSorted(), [LOGS, 'bpm://status']);
+
+  const read = async (uri) => {
+    const { contents } = await client.readResource({ uri });
+    assert.deepEqual(contents.map((one) => [one.uri, one.mimeType]), [[uri, 'text/plain']]);
+    return contents[0].text;
+  };
+  assert.match(await read('bpm://status'), /^app: running/m);
+  assert.match(await read(LOGS), /\bready$/m);
+
+  const { resourceTemplates } = await client.listResourceTemplates();
+  const templates = resourceTemplates.map((template) => template.uriTemplate);
+  assert.deepEqual(templates, ['bpm://process/{name}/logs', 'bpm://task/{id}/logs']);
+
+  const unknown = 'bpm://process/ap/logs';
+  // the client has this code for the older one, too
+  await assert.rejects(client.readResource({ uri: unknown }), { code: -32602, data: { uri: unknown } });
+}
+
+async function prompts(client) {
+  const { prompts: listed } = await client.listPrompts();
+  assert.deepEqual(listed.map((prompt) => prompt.name), ['diagnose', 'status']);
+
+  const { messages } = await client.getPrompt({ name: 'diagnose', arguments: { process: 'app' } });
+  assert.equal(messages.length, 1);
+  assert.equal(messages[0].role, 'user');
+  assert.match(messages[0].content.text, /`app`.*\n\napp: running/s);
+  await assert.rejects(client.getPrompt({ name: 'diagnos' }), { code: -32602 });
+}
+
+async function completion(client) {
+  const complete = async (ref, name) => {
+    const { completion: found } = await client.complete({ ref, argument: { name, value: 'A' } });
+    return found.values;
+  };
+  assert.deepEqual(await complete({ type: 'ref/prompt', name: 'diagnose' }, 'process'), ['app']);
+  assert.deepEqual(await complete({ type: 'ref/resource', uri: 'bpm://process/{name}/logs' }, 'name'), ['app']);
+}
+
+// A restart prints something: whoever watches the log is told, once it has been asked for and until it no longer is.
+async function push(client) {
+  const { promise: told, resolve, reject } = Promise.withResolvers();
+  client.setNotificationHandler('notifications/resources/updated', ({ params }) => resolve(params.uri));
+  const late = setTimeout(reject, DEADLINE_MS, new Error('nobody was told'));
+  let end;
+  if (eraName === 'modern') {
+    const subscription = await client.listen({ resourceSubscriptions: [LOGS] });
+    assert.deepEqual(subscription.honoredFilter.resourceSubscriptions, [LOGS]);
+    end = () => subscription.close();
+  } else {
+    await client.subscribeResource({ uri: LOGS });
+    end = () => client.unsubscribeResource({ uri: LOGS });
+  }
+  const restarted = await client.callTool({ name: 'restart', arguments: { process: 'app' } });
+  assert.ok(!restarted.isError, textOf(restarted));
+  assert.equal(await told, LOGS);
+  clearTimeout(late);
+  await end();
+}
+
 const client = new Client({ name: 'typescript', version: '1' }, era.options);
 await client.connect(transport());
-for (const part of [greeting, tools, mistakes]) await part(client);
+for (const part of [greeting, tools, mistakes, resources, prompts, completion, push]) await part(client);
 await client.close();
 console.log('all of it held');

@@ -48,16 +48,22 @@ fn inspect(lab: &Lab, server: &[&str], method: &str, more: &[&str]) -> Value {
         .unwrap_or_else(|fault| panic!("{method}: {fault}: {}", said(&output)))
 }
 
-fn names<'a>(result: &'a Value, list: &str) -> Vec<&'a str> {
-    result[list].as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap()).collect()
+fn each<'a>(result: &'a Value, list: &str, field: &str) -> Vec<&'a str> {
+    result[list].as_array().unwrap().iter().map(|one| one[field].as_str().unwrap()).collect()
 }
 
 fn inspect_all(lab: &Lab, server: &[&str]) {
     let tools = inspect(lab, server, "tools/list", &[]);
-    assert!(names(&tools, "tools").contains(&"get_status"), "{tools}");
+    assert!(each(&tools, "tools", "name").contains(&"get_status"), "{tools}");
     let status =
         inspect(lab, server, "tools/call", &["--tool-name", "get_status", "--tool-arg", "process=app"]);
     assert_eq!(status["structuredContent"]["processes"][0]["state"], "running", "{status}");
+    let resources = inspect(lab, server, "resources/list", &[]);
+    assert!(each(&resources, "resources", "uri").contains(&"bpm://status"), "{resources}");
+    let logs = inspect(lab, server, "resources/read", &["--uri", "bpm://process/app/logs"]);
+    assert!(logs["contents"][0]["text"].as_str().unwrap().ends_with("ready"), "{logs}");
+    let prompts = inspect(lab, server, "prompts/list", &[]);
+    assert_eq!(each(&prompts, "prompts", "name"), ["diagnose", "status"], "{prompts}");
 }
 
 #[test]
