@@ -48,6 +48,18 @@ async fn a_listener_is_told_what_it_asked_for() {
 }
 
 #[tokio::test]
+async fn a_listener_to_nothing_of_ours_stays_and_watches_nothing() {
+    let server = Server::start();
+    let params = json!({"notifications": {"toolsListChanged": true}});
+    let mut client = server.client().await;
+    let mut stream = client.modern_stream("subscriptions/listen", params).await;
+    assert_eq!(stream.next().await.unwrap()["params"]["notifications"], json!({}));
+    let more = tokio::time::timeout(std::time::Duration::from_millis(300), stream.next()).await;
+    assert!(more.is_err(), "{more:?}");
+    assert_eq!(*server.control.watched.borrow(), 0);
+}
+
+#[tokio::test]
 async fn an_older_session_subscribes_and_unsubscribes() {
     let server = Server::start();
     server.control.with_process("api", State::Running);

@@ -24,7 +24,7 @@ pub(super) async fn complete<C: Control>(
             processes(control, &origin).await?
         }
         Reference::Resource(template) if (template.uri.as_str(), argument) == TASK_LOGS => {
-            let tasks = tasks(control, &origin).await?;
+            let tasks = tasks(control, &origin).await;
             // By its id or its name; the id is what the address takes.
             let begun = |text: &str| begins(text, &asked.argument.value);
             let found =

@@ -41,7 +41,7 @@ pub(super) async fn list<C: Control>(
     };
     let mut uris = vec![Uri::Status];
     uris.extend(processes(control, &origin).await?.into_iter().map(Uri::ProcessLogs));
-    uris.extend(tasks(control, &origin).await?.into_iter().map(|(id, _)| Uri::TaskLogs(id)));
+    uris.extend(tasks(control, &origin).await.into_iter().map(|(id, _)| Uri::TaskLogs(id)));
     uris.sort();
     let mut rest = uris.into_iter().filter(|uri| after.as_ref().is_none_or(|after| uri > after));
     let listed: Vec<Uri> = rest.by_ref().take(PAGE).collect();
@@ -67,13 +67,15 @@ pub(super) async fn processes<C: Control>(control: &C, origin: &Origin) -> Resul
     Ok(status.processes.into_iter().map(|process| process.name).collect())
 }
 
-/// Ids and names of all tasks that are kept.
-pub(super) async fn tasks<C: Control>(
-    control: &C,
-    origin: &Origin,
-) -> Result<Vec<(String, Option<String>)>, ErrorData> {
-    let list = control.ask(GetTask::default(), origin.clone()).await.map_err(|error| fault(&error))?;
-    Ok(list.tasks.into_iter().map(|task| (task.task_id, task.name)).collect())
+/// Ids and names of all tasks that are kept. A manager that cannot tell has none: the rest is as good without.
+pub(super) async fn tasks<C: Control>(control: &C, origin: &Origin) -> Vec<(String, Option<String>)> {
+    match control.ask(GetTask::default(), origin.clone()).await {
+        Ok(list) => list.tasks.into_iter().map(|task| (task.task_id, task.name)).collect(),
+        Err(error) => {
+            tracing::debug!(%error, "tasks cannot be listed");
+            Vec::new()
+        }
+    }
 }
 
 pub(super) async fn read<C: Control>(

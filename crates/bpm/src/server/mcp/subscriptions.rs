@@ -42,6 +42,11 @@ pub(super) async fn listen<C: Control>(
         Some(true) => Some(names(control, &origin).await?),
         _ => None,
     };
+    if asked.is_empty() && list.is_none() {
+        // There is nothing of ours to tell.
+        subscription.cancelled().await;
+        return Ok(());
+    }
     let mut updates = Updates::open(control, wanted, list).await.map_err(|error| fault(&error))?;
     let tells = async {
         while let Some(notice) = updates.next().await {
@@ -74,7 +79,7 @@ async fn tell(sink: &SubscriptionSink, notice: &Notice, asked: &[&String]) -> bo
 
 async fn names<C: Control>(control: &C, origin: &Origin) -> Result<Known, ErrorData> {
     let mut names: Known = processes(control, origin).await?.into_iter().collect();
-    names.extend(tasks(control, origin).await?.into_iter().map(|(id, _)| id));
+    names.extend(tasks(control, origin).await.into_iter().map(|(id, _)| id));
     Ok(names)
 }
 
