@@ -6,7 +6,9 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::format::{ENTRY_BYTES, Entry, GAP, GAP_MORE, Header, INSERTED_LF, idx_path, out_path};
+use crate::format::{
+    ENTRY_BYTES, Entry, GAP, GAP_MORE, HEADER_BYTES, Header, INSERTED_LF, idx_path, out_path,
+};
 use crate::log::{Gap, ReadError};
 use crate::segment::{ENTRY_BLOCK, entry_at, list, read_full, read_header};
 use crate::types::Stream;
@@ -15,7 +17,7 @@ use crate::view::View;
 /// What a poll found; empty if nothing is new.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Chunk {
-    /// Evicted before it could be read; comes before `pieces`.
+    /// Evicted before it could be read, or without a usable index; comes before `pieces`.
     pub skipped: Option<Skipped>,
     pub pieces: Vec<Piece>,
     /// Bytes that a full disk refused.
@@ -24,7 +26,7 @@ pub struct Chunk {
     pub more: bool,
 }
 
-/// Part of the log that was deleted before it was read.
+/// Part of the log that was deleted before it was read, or whose index is damaged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Skipped {
     /// 0 where unknown: the start was given as a line.
@@ -74,6 +76,8 @@ struct Place {
     entry: u64,
     /// Bytes from there on that are not to be given.
     skip: u64,
+    /// Entries just before it that cannot be read.
+    damaged: u64,
 }
 
 impl Follower {
@@ -100,7 +104,7 @@ impl Follower {
         }
     }
 
-    /// The published bytes that are new, about `max_bytes` at most. Costs three system calls if
+    /// The published bytes that are new, about `max_bytes` at most. Costs a few system calls if
     /// there are none.
     ///
     /// # Errors
@@ -142,14 +146,7 @@ impl Follower {
     }
 
     fn enter(&mut self, next: Place, chunk: &mut Chunk) {
-        let header = next.header;
-        if header.base_offset > self.offset || header.base_line > self.line {
-            chunk.skipped = Some(Skipped {
-                bytes: header.base_offset.saturating_sub(self.offset),
-                lines: header.base_line.saturating_sub(self.line),
-            });
-            (self.offset, self.line) = (header.base_offset, header.base_line);
-        }
+        self.go_to(next.header.base_offset, next.header.base_line, chunk);
         self.at = Some(next);
     }
 
@@ -161,17 +158,58 @@ impl Follower {
             if got == 0 {
                 return Ok(());
             }
-            for entry in raw[..got].chunks_exact(ENTRY_BYTES) {
-                // Half written: it will be whole at the next poll.
-                let Some(entry) = Entry::decode(entry) else { return Ok(()) };
-                if *left == 0 {
+            let whole = got == raw.len();
+            let mut damaged = 0;
+            for entry in raw[..got].chunks_exact(ENTRY_BYTES).map(Entry::decode) {
+                let Some(entry) = entry else {
+                    damaged += 1;
+                    continue;
+                };
+                if *left == 0 || !self.skip_damaged(damaged, &entry, chunk) {
                     return Ok(());
                 }
+                damaged = 0;
                 self.note_gap(&entry, chunk);
                 self.take(&entry, chunk, left)?;
             }
+            if damaged > 0 {
+                // The last ones may be half written, and whole at the next poll, unless more follow them.
+                let Some(place) = self.at.as_mut().filter(|_| whole) else { return Ok(()) };
+                place.entry += damaged;
+                place.damaged += damaged;
+            }
         }
         Ok(())
+    }
+
+    /// Goes over damaged entries to `entry`, which follows them, and counts what they had. False: what was read
+    /// has to be given first.
+    fn skip_damaged(&mut self, damaged: u64, entry: &Entry, chunk: &mut Chunk) -> bool {
+        let Some(place) = &mut self.at else { return true };
+        if damaged + place.damaged == 0 {
+            return true;
+        }
+        if !chunk.pieces.is_empty() {
+            chunk.more = true;
+            return false;
+        }
+        place.entry += damaged;
+        (place.damaged, place.skip) = (0, 0);
+        let offset = place.header.base_offset + entry.offset;
+        self.go_to(offset, entry.first_line, chunk);
+        true
+    }
+
+    /// Goes on at `offset` and `line`; what lies before is counted.
+    fn go_to(&mut self, offset: u64, line: u64, chunk: &mut Chunk) {
+        if offset > self.offset || line > self.line {
+            let before = chunk.skipped.map_or((0, 0), |skipped| (skipped.bytes, skipped.lines));
+            chunk.skipped = Some(Skipped {
+                bytes: before.0 + offset.saturating_sub(self.offset),
+                lines: before.1 + line.saturating_sub(self.line),
+            });
+            (self.offset, self.line) = (offset, line);
+        }
     }
 
     /// Gives what was not given yet of the bytes of `entry`.
@@ -222,13 +260,25 @@ impl Follower {
     /// The segment after this one, if it exists; the oldest one if this was evicted.
     fn next_segment(&self) -> io::Result<Option<Place>> {
         let Some(place) = &self.at else { return Ok(None) };
-        let next = Place::open(&self.dir, place.number.saturating_add(1))?;
-        if next.is_some() || place.out.metadata()?.nlink() > 0 {
+        let number = place.number.saturating_add(1);
+        let ends_at = place.header.base_offset + place.out.metadata()?.len();
+        let next = Place::open(&self.dir, number, Some((ends_at, self.line)))?;
+        if next.is_some() {
             return Ok(next);
         }
+        // One that has a successor will not be completed any more.
+        let evicted = place.out.metadata()?.nlink() == 0;
+        if !evicted && !out_path(&self.dir, number.saturating_add(1)).exists() {
+            return Ok(None);
+        }
+        self.later_than(place.number)
+    }
+
+    /// The first segment after `before` that can be read.
+    fn later_than(&self, before: u32) -> io::Result<Option<Place>> {
         for number in list(&self.dir)? {
-            if number > place.number
-                && let Some(next) = Place::open(&self.dir, number)?
+            if number > before
+                && let Some(next) = Place::open(&self.dir, number, None)?
             {
                 return Ok(Some(next));
             }
@@ -249,8 +299,10 @@ impl Follower {
             Want::Offset(offset) => offset.saturating_sub(header.base_offset),
         };
         let Some(placed) = view.segments.get(view.segment_of(at)) else { return Ok(None) };
-        let Some(mut place) = Place::open(&self.dir, placed.segment.number)? else {
-            return Ok(None);
+        let rebuilt = (placed.segment.header.base_offset, placed.segment.header.base_line);
+        let Some(mut place) = Place::open(&self.dir, placed.segment.number, Some(rebuilt))? else {
+            self.offset = header.base_offset + at;
+            return self.later_than(placed.segment.number);
         };
         let local = at - placed.start;
         let given = |e: &Entry| e.end() < local || (e.end() == local && e.len > 0);
@@ -275,8 +327,9 @@ impl Follower {
 }
 
 impl Place {
-    /// `None` while the segment does not exist, or not yet completely.
-    fn open(dir: &Path, number: u32) -> io::Result<Option<Place>> {
+    /// `None` while the segment does not exist, or not yet completely. One whose header is damaged begins
+    /// at `rebuilt` (byte of the run, line), if that is known.
+    fn open(dir: &Path, number: u32, rebuilt: Option<(u64, u64)>) -> io::Result<Option<Place>> {
         let found = |file: io::Result<File>| match file {
             Ok(file) => Ok(Some(file)),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -284,7 +337,13 @@ impl Place {
         };
         let Some(idx) = found(File::open(idx_path(dir, number)))? else { return Ok(None) };
         let Some(out) = found(File::open(out_path(dir, number)))? else { return Ok(None) };
-        Ok(read_header(&idx)?.map(|header| Place { number, out, idx, header, entry: 0, skip: 0 }))
+        let mut header = read_header(&idx)?;
+        if let (None, Some((base_offset, base_line))) = (header, rebuilt)
+            && idx.metadata()?.len() >= HEADER_BYTES as u64
+        {
+            header = Some(Header { base_offset, base_line, ..Header::after(None) });
+        }
+        Ok(header.map(|header| Place { number, out, idx, header, entry: 0, skip: 0, damaged: 0 }))
     }
 
     /// Reads published entries that were not taken yet; how many bytes of them.

@@ -108,3 +108,77 @@ fn only_what_is_published_is_told_and_a_late_start_is_fine() {
     assert_eq!(pieces[0].time_ns, at_ms(3).wall_ns);
     assert_eq!(follower.poll(10).unwrap(), crate::Chunk::default());
 }
+
+/// Three segments, each with three entries of six bytes.
+fn three_segments(dir: &std::path::Path) {
+    let limits = Limits { max_bytes: u64::MAX, segment_bytes: 18 };
+    let mut writer = Writer::open(dir, limits).unwrap();
+    for i in 1..=9 {
+        writer.append(Stream::Stdout, format!("line{i}\n").as_bytes(), at_ms(i));
+        writer.settle();
+    }
+    writer.finish(at_ms(10));
+    assert_eq!(crate::segment::list(dir).unwrap(), [1, 2, 3]);
+}
+
+fn damage(dir: &std::path::Path, segment: u32, at: usize) {
+    let path = dir.join(format!("idx.{segment:03}"));
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[at] ^= 0x55;
+    std::fs::write(&path, bytes).unwrap();
+}
+
+#[test]
+fn a_damaged_entry_costs_its_own_bytes_and_no_more() {
+    for (segment, entry) in [(1, 0), (1, 1), (1, 2), (2, 0), (2, 1), (2, 2), (3, 0), (3, 1)] {
+        let dir = tempdir().unwrap();
+        three_segments(dir.path());
+        damage(dir.path(), segment, 64 + 32 * entry + 9);
+        let gone = usize::try_from(segment - 1).unwrap() * 3 + entry + 1;
+        let expected: String = (1..=9).filter(|i| *i != gone).map(|i| format!("line{i}\n")).collect();
+        for max_bytes in [1, 7, 1000] {
+            let mut follower = Follower::new(dir.path(), None);
+            let (bytes, lost, lines) = drain(&mut follower, max_bytes);
+            assert_eq!(String::from_utf8(bytes).unwrap(), expected, "{segment} {entry}");
+            assert_eq!((lost, lines, follower.offset()), (6, 1, 54), "{segment} {entry}");
+        }
+    }
+}
+
+#[test]
+fn a_damaged_header_costs_nothing_and_a_lost_index_its_segment() {
+    for segment in 1..=3 {
+        let dir = tempdir().unwrap();
+        three_segments(dir.path());
+        damage(dir.path(), segment, 20);
+        let all: String = (1..=9).map(|i| format!("line{i}\n")).collect();
+        assert_eq!(drain(&mut Follower::new(dir.path(), None), 7), (all.into_bytes(), 0, 0), "{segment}");
+        let from = drain(&mut Follower::new(dir.path(), Some(7)), 7);
+        assert_eq!(from, (b"line8\nline9\n".to_vec(), 0, 0), "{segment}");
+    }
+    for segment in 1..=2_u32 {
+        let dir = tempdir().unwrap();
+        three_segments(dir.path());
+        std::fs::remove_file(dir.path().join(format!("idx.{segment:03}"))).unwrap();
+        let gone = usize::try_from(segment).unwrap() * 3;
+        let rest: String =
+            (1..=9).filter(|i| !(gone - 2..=gone).contains(i)).map(|i| format!("line{i}\n")).collect();
+        assert_eq!(drain(&mut Follower::new(dir.path(), None), 7), (rest.into_bytes(), 18, 3), "{segment}");
+    }
+}
+
+#[test]
+fn what_comes_after_a_damaged_end_is_told_when_it_comes() {
+    let dir = tempdir().unwrap();
+    let mut writer = Writer::open(dir.path(), WIDE).unwrap();
+    for i in 1..=2 {
+        writer.append(Stream::Stdout, format!("line{i}\n").as_bytes(), at_ms(i));
+        writer.settle();
+    }
+    damage(dir.path(), 1, 64 + 32 + 9);
+    let mut follower = Follower::new(dir.path(), None);
+    assert_eq!(drain(&mut follower, 100), (b"line1\n".to_vec(), 0, 0));
+    writer.append(Stream::Stdout, b"line3\n", at_ms(3));
+    writer.settle();
+    assert_eq!(drain(&mut follower, 100), (b"line3\n".to_vec(), 6, 1));
+}
