@@ -2,6 +2,7 @@
 //! and do not know it any more after `--remove`. Run by `scripts/test`, which installs them.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -85,10 +86,25 @@ impl Desk {
     }
 }
 
+/// Answered by a manager, which is started for it if there is none.
+const STATUS: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"get_status","arguments":{},"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}}"#;
+
 impl Drop for Desk {
     fn drop(&mut self) {
-        // that of the project, which the agent's server has started
-        let _ = self.command(Path::new(env!("CARGO_BIN_EXE_bpm"))).arg("down").output();
+        // The server that the agent started may have begun to start a manager; one that is not there yet cannot be
+        // ended, and would stay.
+        let bpm = Path::new(env!("CARGO_BIN_EXE_bpm"));
+        let mut command = self.command(bpm);
+        command.arg("mcp").stdin(Stdio::piped()).stdout(Stdio::piped());
+        if let Ok(mut server) = command.spawn() {
+            let written = server.stdin.as_mut().map(|input| writeln!(input, "{STATUS}"));
+            if let (Some(Ok(())), Some(output)) = (written, server.stdout.take()) {
+                let _ = BufReader::new(output).read_line(&mut String::new());
+            }
+            drop(server.stdin.take());
+            let _ = server.wait();
+        }
+        let _ = self.command(bpm).arg("down").output();
     }
 }
 
