@@ -260,6 +260,7 @@ impl Engine {
                 actions.append(&mut self.fleet.step(event, now));
             }
             Message::Progress { build, progress } => {
+                self.notes.step(&build, &progress);
                 self.progress.insert(build, progress);
             }
             Message::Run { run, told: Told::Alarm { errno } } => self.log_alarm(run, errno),
@@ -461,13 +462,14 @@ fn saved_after(message: &Message) -> Option<Duration> {
     match message {
         Message::Core(Event::Activity) => Some(ACTIVITY_SAVE),
         Message::Core(_) | Message::Run { .. } | Message::Ask { .. } | Message::Shutdown => Some(LAZY_SAVE),
-        Message::RunTask { .. } | Message::Input { .. } | Message::Clients(_) => Some(LAZY_SAVE),
+        Message::RunTask { .. } | Message::Input { .. } => Some(LAZY_SAVE),
         Message::Status { .. }
         | Message::Progress { .. }
         | Message::Survivors { .. }
         | Message::Tasks { .. }
         | Message::ClearTasks { .. }
         | Message::TaskReady(_)
+        | Message::Clients(_)
         | Message::Readiness { .. }
         | Message::Resolve { .. }
         | Message::Facts { .. } => None,

@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use bpm_api::{EventKind, EventLine, Origin};
 use bpm_core::fleet::{Change, Note};
-use bpm_core::ids::{Name, task_number};
+use bpm_core::ids::{BuildId, Name, task_number};
 use bpm_core::service::StopReason;
 use tokio::sync::mpsc;
 
 use super::clock;
 use super::hub::{Draft, Hub};
 use crate::exec::watch;
+use crate::store::build_progress::Progress;
 use crate::store::journal::{Entry, Journal};
 
 const RECENT: usize = 20;
@@ -87,6 +88,21 @@ impl Notes {
             steps: None,
         });
         self.journal.note(&Entry { process: name, line });
+    }
+
+    /// A step of a build: for who follows now, not for the journal.
+    pub(super) fn step(&self, build: &BuildId, progress: &Progress) {
+        let Progress { done, total, what } = progress;
+        self.hub.publish(Draft {
+            process: Some(build.process.to_string()),
+            kind: EventKind::BuildProgress,
+            text: format!("build {} {done}/{total} {what}", build.number).trim_end().to_owned(),
+            time: clock::wall_text(),
+            by: None,
+            session: None,
+            run: None,
+            steps: Some((*done, *total)),
+        });
     }
 
     /// The newest last.

@@ -27,8 +27,12 @@ impl Clients {
     /// Told within the lock, so that the last word is the last count.
     fn change(&self, inbox: &mpsc::UnboundedSender<Message>, f: impl FnOnce(u32) -> u32) {
         let mut there = self.there.lock().unwrap_or_else(PoisonError::into_inner);
-        *there = f(*there);
-        let _ = inbox.send(Message::Clients(*there));
+        let before = *there;
+        *there = f(before);
+        // whether there is one at all is what counts
+        if (before == 0) != (*there == 0) {
+            let _ = inbox.send(Message::Clients(*there));
+        }
     }
 }
 

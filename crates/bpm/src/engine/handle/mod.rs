@@ -97,7 +97,13 @@ impl Handle {
     }
 
     /// Carries out any request. `longest`: how long a wait may last.
-    async fn carry_out_any(&self, request: Asked, origin: Origin, longest: Duration) -> Result<Reply, Error> {
+    async fn carry_out_any(
+        &self,
+        mut request: Asked,
+        origin: Origin,
+        longest: Duration,
+    ) -> Result<Reply, Error> {
+        bound(&mut request, longest);
         match request {
             Asked::GetStatus(op) => Ok(Reply::Status(Box::new(self.status(op.process).await?))),
             Asked::Restart(op) => {
@@ -229,6 +235,24 @@ impl Handle {
             self.send(Message::Ask { what, origin: origin.clone(), reply })?;
         }
         Ok(())
+    }
+}
+
+/// No call waits for longer than `longest`; what it waits for goes on. What is no time at all is refused later.
+fn bound(request: &mut Asked, longest: Duration) {
+    let seconds = match request {
+        Asked::Restart(op) => &mut op.timeout_seconds,
+        Asked::Start(op) => &mut op.timeout_seconds,
+        Asked::Stop(op) => &mut op.timeout_seconds,
+        Asked::RunTask(op) => &mut op.timeout_seconds,
+        Asked::EndTask(op) => &mut op.timeout_seconds,
+        Asked::SendInput(op) => &mut op.timeout_seconds,
+        _ => return,
+    };
+    let over =
+        |seconds: f64| longest < LONGEST_WAIT && seconds > longest.as_secs_f64() && seconds.is_finite();
+    if seconds.is_some_and(over) {
+        *seconds = Some(longest.as_secs_f64());
     }
 }
 
