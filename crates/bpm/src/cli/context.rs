@@ -57,6 +57,11 @@ impl Context {
         client.ask(op, client::origin()).await
     }
 
+    /// Whether `--project` names the project.
+    pub(super) fn is_elsewhere(&self) -> bool {
+        self.project.is_some()
+    }
+
     /// A client that starts a manager where none runs, and the next one where one dies. Nothing of it runs that
     /// nobody approved.
     pub(super) fn persistent(&self) -> Persistent {

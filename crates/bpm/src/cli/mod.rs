@@ -17,12 +17,16 @@ mod output;
 mod printer;
 mod progress;
 mod restart;
+mod run;
 mod search;
+mod send;
 mod standard;
 mod start;
 mod status;
 mod stop;
+mod tasks;
 mod up;
+mod wait;
 mod why;
 
 use std::ffi::OsString;
@@ -65,6 +69,8 @@ Examples:
   bpm logs -f                  what all programs print, as they print it
   bpm search 'panicked at'     look for it in the newest run of each
   bpm why api                  why it is or is not running
+  bpm run -- npm run dev       any command, in the background
+  bpm wait t1 --until exit     until that has ended
 
 Exit codes: 0 done, 1 the operation failed, 2 usage or configuration, 3 no manager,
 4 not found, 5 timed out while still running";
@@ -82,6 +88,10 @@ enum Verb {
     Logs(logs::LogsArgs),
     Search(search::SearchArgs),
     BuildLog(build_log::BuildLogArgs),
+    Run(run::RunArgs),
+    Tasks(tasks::TasksArgs),
+    Wait(wait::WaitArgs),
+    Send(send::SendArgs),
     Why(why::WhyArgs),
     Check(check::CheckArgs),
     Mcp(mcp::McpArgs),
@@ -117,6 +127,10 @@ async fn run(verb: Verb, cx: &Context) -> Result<ExitCode, Failure> {
         Verb::Logs(args) => logs::run(args, cx).await,
         Verb::Search(args) => search::run(args, cx),
         Verb::BuildLog(args) => build_log::run(args, cx).await,
+        Verb::Run(args) => run::run(args, cx).await,
+        Verb::Tasks(args) => tasks::run(args, cx).await,
+        Verb::Wait(args) => wait::run(args, cx).await,
+        Verb::Send(args) => send::run(args, cx).await,
         Verb::Why(args) => why::run(args, cx).await,
         Verb::Check(args) => check::run(&args, cx),
         Verb::Mcp(args) => mcp::run(args, cx).await,

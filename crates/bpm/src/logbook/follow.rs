@@ -129,6 +129,12 @@ impl Follow {
         self.seen.values().all(|number| *number == 0)
     }
 
+    /// Whether nothing more can come of what is read: what is there then is all.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        !self.runs.iter().any(|run| matches!(presence(&run.source.dir), Ok(Presence::Alive)))
+    }
+
     /// What was lost of each run since this was last asked.
     pub fn take_lost(&mut self) -> Vec<(Arc<str>, u64, Lost)> {
         let runs = self.runs.iter_mut().map(|run| &mut run.source);

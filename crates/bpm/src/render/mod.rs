@@ -9,7 +9,9 @@ mod safe;
 mod status;
 mod style;
 mod table;
+mod task;
 mod time;
+mod wait;
 mod welcome;
 mod why;
 
@@ -20,7 +22,9 @@ pub use log_page::{footer, log_lines, log_page};
 pub use safe::{fit, safe_line, safe_text};
 pub use status::status;
 pub use style::{Ink, Style};
+pub use task::{input, task, tasks};
 pub use time::seconds;
+pub use wait::waited;
 pub use welcome::welcome;
 pub use why::why;
 

@@ -5,6 +5,7 @@ use bpm_api::{BuildProgress, BuildStatus, ExitStatus, ManagerStatus, Mode, Proce
 use super::safe::safe_line;
 use super::style::{Ink, Style};
 use super::table::{Cell, Column, lines};
+use super::task;
 use super::time::{bytes, count, counted, seconds};
 
 const MARK_WIDTH: usize = 2;
@@ -32,16 +33,32 @@ pub fn status(status: &Status, style: Style) -> String {
         out.push_str(&style.paint(Ink::Bad, &line));
         out.push('\n');
     }
-    if status.processes.is_empty() {
+    if status.processes.is_empty() && status.tasks.is_empty() {
         out.push_str("no process is configured\n");
         return out;
     }
-    let rows: Vec<Vec<Cell>> = status.processes.iter().map(row).collect();
+    out.push_str(&processes(&status.processes, style));
+    if !status.tasks.is_empty() {
+        let gap = if status.processes.is_empty() { "" } else { "\n" };
+        out.push_str(&format!("{gap}{}", task::table(&status.tasks, style)));
+    }
+    if status.more_tasks > 0 {
+        out.push_str(&format!("{} more that have ended: `bpm tasks`\n", count(status.more_tasks, "task")));
+    }
+    out
+}
+
+fn processes(processes: &[ProcessStatus], style: Style) -> String {
+    let mut out = String::new();
+    if processes.is_empty() {
+        return out;
+    }
+    let rows: Vec<Vec<Cell>> = processes.iter().map(row).collect();
     let mut drawn = lines(&COLUMNS, &rows, MARK_WIDTH, style).into_iter();
     if let Some(titles) = drawn.next() {
         out.push_str(&format!("{}{titles}\n", " ".repeat(MARK_WIDTH)));
     }
-    for (process, line) in status.processes.iter().zip(drawn) {
+    for (process, line) in processes.iter().zip(drawn) {
         let (mark, ink) = mark(process);
         out.push_str(&format!("{} {line}\n", style.paint(ink, mark)));
         for remark in remarks(process) {

@@ -7,7 +7,7 @@ use crate::support::Bench;
 #[test]
 fn what_needs_a_manager_says_how_to_start_one() {
     let bench = Bench::with(&["api"]);
-    let verbs: [&[&str]; 7] = [
+    let verbs: [&[&str]; 10] = [
         &["status"],
         &["down"],
         &["start", "api"],
@@ -15,6 +15,9 @@ fn what_needs_a_manager_says_how_to_start_one() {
         &["restart"],
         &["why"],
         &["why", "nobody"],
+        &["tasks"],
+        &["wait", "t1"],
+        &["send", "t1", "text"],
     ];
     for verb in verbs {
         let ran = bench.run(verb).code(3);
@@ -50,10 +53,16 @@ fn a_socket_that_nobody_listens_on_is_no_manager() {
 #[test]
 fn wrong_usage_is_told_from_failure() {
     let bench = Bench::with(&["api"]);
-    let wrong: [&[&str]; 8] = [
+    let wrong: [&[&str]; 14] = [
         &["fly"],
         &["status", "--nope"],
         &["start"],
+        &["run"],
+        &["run", "-s", "true", "--", "true"],
+        &["run", "--env", "=x", "--", "true"],
+        &["wait"],
+        &["wait", "t1", "--until", "never"],
+        &["send", "t1"],
         &["restart", "api", "--timeout-seconds", "soon"],
         &["restart", "api", "--timeout-seconds", "-1"],
         &["logs", "-n", "many"],
