@@ -15,9 +15,9 @@ use crate::client::Readable;
 use crate::logbook::{self, Begin, Follow, Selection, What};
 use crate::store::paths::Project;
 
-/// Print what processes have printed
+/// Print what processes and tasks have printed
 ///
-/// The whole log of the newest run, of all processes by time where none is named; several are told apart by
+/// The whole log of the newest run, of all processes (not tasks) by time where none is named; several are told apart by
 /// `[NAME] ` in front. On a terminal control sequences are taken out; a pipe or file gets the programs'
 /// bytes exactly (`--raw`: a terminal too). Works with the manager down.
 #[derive(Debug, Args)]
@@ -26,6 +26,7 @@ Examples:
   bpm logs api                   the newest run, whole
   bpm logs api -n 100 -f         the last 100 lines, then what comes, through restarts
   bpm logs api --run -2          the run before
+  bpm logs t3 -f                 a task
   bpm logs --since 10m           everything of the last ten minutes
   bpm logs api | rg -c error")]
 pub(super) struct LogsArgs {
@@ -78,11 +79,8 @@ pub(super) async fn print(
     names: Vec<String>,
     reading: &Reading,
 ) -> Result<ExitCode, Failure> {
-    let known = known::all(project)?;
-    if let Some(name) = names.iter().find(|name| !known.contains(name)) {
-        return Err(logbook::unknown_process(name, &known).into());
-    }
-    let labelled = names.len() > 1 || (names.is_empty() && known.len() > 1);
+    let names = known::resolved(project, names)?;
+    let labelled = names.len() > 1 || (names.is_empty() && known::all(project)?.len() > 1);
     let begin = reading.begin()?;
     let stream = reading.stream.map(StreamArg::stream);
     let mut follow =

@@ -12,7 +12,7 @@ use super::logs::{StreamArg, run_or_index};
 use crate::logbook::{self, Shape, What};
 use crate::render;
 
-/// Search what processes have printed
+/// Search what processes and tasks have printed
 ///
 /// Matches are marked ` * `, lines around them are indented; equal lines in a row are folded to one. Searches
 /// the newest run of each process unless told otherwise. Works with the manager down.
@@ -57,7 +57,8 @@ pub(super) struct SearchArgs {
 
 pub(super) fn run(args: SearchArgs, cx: &Context) -> Result<ExitCode, Failure> {
     let project = cx.project()?;
-    let known = known::all(&project)?;
+    let names = known::resolved(&project, args.names)?;
+    let known: Vec<String> = known::all(&project)?.into_iter().chain(names.iter().cloned()).collect();
     let what = if args.builds { What::Builds } else { What::Runs };
     let (run, index) = run_or_index(args.run);
     let bounded = args.head.is_some() || args.tail.is_some() || cx.printer.json();
@@ -75,7 +76,7 @@ pub(super) fn run(args: SearchArgs, cx: &Context) -> Result<ExitCode, Failure> {
         max_bytes: None,
     };
     loop {
-        let page = logbook::search(&project, what, &args.names, &query, &known, Shape::WIDE)?;
+        let page = logbook::search(&project, what, &names, &query, &known, Shape::WIDE)?;
         cx.printer.show(&page, |page, style| render::log_lines(&page.lines, true, style))?;
         if bounded || page.omitted_after == 0 || page.lines.is_empty() {
             if !cx.printer.json() {

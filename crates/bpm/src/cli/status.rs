@@ -16,7 +16,7 @@ Examples:
   bpm status
   bpm status api --json | jq .processes[0].pid")]
 pub(super) struct StatusArgs {
-    /// Only this process
+    /// Only this process or task
     name: Option<String>,
 }
 

@@ -11,15 +11,16 @@ use crate::client::{self, Client};
 use crate::control::Control;
 use crate::render;
 
-/// Stop processes, each with its whole tree
+/// Stop processes and tasks, each with its whole tree
 ///
-/// They stay stopped until started, also over `bpm down` and `bpm up`. Returns when nothing of them is left;
+/// Processes stay stopped until started, also over `bpm down` and `bpm up`. Returns when nothing of them is left;
 /// what could not be killed is named. Not needed before `bpm restart`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   bpm stop worker
-  bpm stop api web")]
+  bpm stop api web
+  bpm stop t3               a task, which has ended then")]
 pub(super) struct StopArgs {
     /// Which
     #[arg(required = true, value_name = "NAME")]

@@ -2,14 +2,14 @@
 
 use std::process::ExitCode;
 
-use bpm_api::Why;
+use bpm_api::{Code, GetTask, Why};
 use clap::Args;
 
 use super::context::Context;
 use super::failure::Failure;
 use crate::render;
 
-/// Say why a process is or is not running, with evidence
+/// Say why a process or task is or is not running, with evidence
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -20,8 +20,18 @@ pub(super) struct WhyArgs {
     name: Option<String>,
 }
 
+/// Lines of a task's output that show how it stands.
+const EVIDENCE: u32 = 20;
+
 pub(super) async fn run(args: WhyArgs, cx: &Context) -> Result<ExitCode, Failure> {
     let process = cx.process(&cx.project()?, args.name)?;
-    let answer = cx.ask(Why { process }).await?;
-    cx.printer.show(&answer, render::why)
+    match cx.ask(Why { process: process.clone() }).await {
+        Err(error) if matches!(error.code, Code::UnknownProcess | Code::UnknownTask) => {
+            let ask = GetTask { task_id: Some(process), lines: Some(EVIDENCE), cursor: None };
+            // if it is no task either, the first answer is the better one
+            let task = cx.ask(ask).await.map_err(|_| error)?;
+            cx.printer.show(&task, |task, style| render::tasks(task, 0, style))
+        }
+        answer => cx.printer.show(&answer?, render::why),
+    }
 }

@@ -43,7 +43,7 @@ pub fn status(status: &Status, style: Style) -> String {
         out.push_str(&format!("{gap}{}", task::table(&status.tasks, style)));
     }
     if status.more_tasks > 0 {
-        out.push_str(&format!("{} more that have ended: `bpm tasks`\n", count(status.more_tasks, "task")));
+        out.push_str(&format!("{} ended before these: `bpm tasks`\n", count(status.more_tasks, "task")));
     }
     out
 }

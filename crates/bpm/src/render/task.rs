@@ -45,7 +45,7 @@ pub fn tasks(list: &TaskList, more: u64, style: Style) -> String {
     }
     let mut out = table(&list.tasks, style);
     if more > 0 {
-        let _ = writeln!(out, "{} more that have ended: `bpm tasks --all`", count(more, "task"));
+        let _ = writeln!(out, "{} ended before these: `bpm tasks --all`", count(more, "task"));
     }
     out
 }

@@ -1,8 +1,9 @@
 //! What people see, at the widths of two terminals.
 
 use bpm_api::{
-    Alarm, Applied, Began, BuildProgress, BuildStatus, Code, Error, EventLine, ExitStatus, LogLine, LogPage,
-    ManagerStatus, Mode, Paths, ProcessKind, ProcessStatus, Sample, State, Status, Stream, WhyAnswer,
+    Alarm, Applied, Began, BuildProgress, BuildStatus, Code, Condition, Error, EventLine, ExitStatus,
+    KillRequest, LogLine, LogPage, ManagerStatus, Met, Mode, Paths, ProcessKind, ProcessStatus, Sample,
+    State, Status, Stream, TargetState, TaskList, TaskReport, TaskState, TaskStatus, WaitAnswer, WhyAnswer,
 };
 use insta::assert_snapshot;
 
@@ -287,4 +288,91 @@ fn a_failed_build_is_told_once() {
         ProcessStatus { last_build, ..process("api", State::BuildFailed, "build 9 failed: 2 errors") };
     let text = super::status(&status(Mode::Dev, vec![failed]), NARROW);
     assert_eq!(text.matches("2 errors").count(), 1, "{text}");
+}
+
+fn task(id: &str, state: TaskState) -> TaskStatus {
+    TaskStatus {
+        task_id: id.into(),
+        name: None,
+        command: "cargo test --workspace".into(),
+        cwd: "/home/ann/shop".into(),
+        state,
+        exit_code: None,
+        signal: None,
+        pid: Some(4711),
+        ready: None,
+        pty: false,
+        started: "2026-11-21T08:00:00Z".into(),
+        seconds: 63.2,
+        ended_ago_seconds: None,
+        kill_requested: None,
+        kill_in_seconds: None,
+        survivors: Vec::new(),
+        note: None,
+        by: "cli ann".into(),
+        sample: None,
+    }
+}
+
+fn tasks_in_every_state() -> Vec<TaskStatus> {
+    let sample =
+        Sample { cpu_percent: 1.0, memory_bytes: 40 << 20, processes: 2, ports: vec![5432], age_ms: 3 };
+    let ended = |id: &str, state| TaskStatus { ended_ago_seconds: Some(12.0), ..task(id, state) };
+    vec![
+        TaskStatus {
+            name: Some("db".into()),
+            ready: Some(true),
+            kill_in_seconds: Some(30.0),
+            sample: Some(sample),
+            ..task("t1", TaskState::Running)
+        },
+        ended("t2", TaskState::Completed),
+        TaskStatus { exit_code: Some(101), ..ended("t3", TaskState::Failed) },
+        TaskStatus {
+            signal: Some("TERM".into()),
+            kill_requested: Some(KillRequest { by: "mcp claude-code 2.1".into(), ago_seconds: 14.0 }),
+            survivors: vec!["pid 99 (nfsd), in uninterruptible sleep".into()],
+            ..ended("t4", TaskState::Killed)
+        },
+        TaskStatus { note: Some("its shim died".into()), ..ended("t\x1b[2J", TaskState::Lost) },
+    ]
+}
+
+#[test]
+fn tasks_are_a_table_and_one_is_told_in_words() {
+    let list = TaskList { tasks: tasks_in_every_state(), output: None };
+    assert_snapshot!("tasks_narrow", super::tasks(&list, 3, NARROW));
+    let told: Vec<String> = (list.tasks.into_iter())
+        .map(|task| super::task(&TaskReport { task, already: false, output: None }, WIDE))
+        .collect();
+    assert_snapshot!("tasks_in_words", told.concat());
+    assert_eq!(super::tasks(&TaskList::default(), 0, NARROW), "there are no tasks\n");
+}
+
+#[test]
+fn a_wait_tells_what_held_or_where_all_stand() {
+    let met = Met {
+        condition: Condition::Exit,
+        target: "t3".into(),
+        what: "exited with 101 after 3.2 s".into(),
+        bad: true,
+        port_holder: Some("pid 7 (`node x.js`)".into()),
+    };
+    let stands =
+        TargetState { target: "api".into(), state: "starting".into(), why: "it is being built".into() };
+    let answer = WaitAnswer {
+        met: Some(met),
+        waited_seconds: 3.2,
+        targets: vec![stands],
+        lines: None,
+        cursor: "c".into(),
+    };
+    assert_snapshot!(super::waited(&answer, NARROW), @r"
+    ✗ t3 exited with 101 after 3.2 s (waited 3.2 s)
+      the port is held by pid 7 (`node x.js`)
+    ");
+    assert_snapshot!(super::waited(&WaitAnswer { met: None, ..answer }, NARROW), @r"
+    … nothing of it after 3.2 s
+      api: starting: it is being built
+    ");
 }

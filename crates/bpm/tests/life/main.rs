@@ -16,4 +16,5 @@ mod python_client;
 mod restart;
 mod rust_project;
 mod survival;
+mod tasks;
 mod up_and_down;

@@ -13,4 +13,5 @@ mod lab;
 mod session;
 
 mod life;
+mod tasks;
 mod trust;

@@ -212,6 +212,11 @@ impl Handle {
         let (reply, outcome) = oneshot::channel();
         self.send(Message::Input { process: id.clone(), keys, origin, reply })?;
         let outcome = outcome.await.map_err(|_| ending())?;
+        if matches!(outcome, Outcome::NoSuchProcess { .. }) {
+            // its name was known a moment ago: a task that has ended
+            return Err(Error::new(Code::NoInput, format!("`{id}` takes no input: it has ended"))
+                .hint(format!("`bpm logs {id}` shows what it printed; `bpm run` runs a command anew")));
+        }
         view::reply(&id, outcome)?;
         let mut sent = InputSent { target: id.to_string(), bytes, seen: None, output: None };
         if let Some(pattern) = pattern {

@@ -1,0 +1,110 @@
+//! Background tasks through sessions that end and managers that die.
+
+use std::fs;
+
+use bpm_api::{TaskList, TaskState};
+use rustix::process::Signal;
+use serde_json::json;
+
+use crate::lab::{Lab, alive, puppet, send};
+use crate::session::Session;
+
+fn bare() -> Lab {
+    let lab = Lab::new("");
+    fs::remove_file(lab.file(".mcp-run")).unwrap();
+    lab
+}
+
+#[test]
+fn two_sessions_see_one_anothers_tasks_and_one_leaves() {
+    let lab = bare();
+    let (mut first, mut second) = (Session::of(&lab), Session::of(&lab));
+    first.done("run_background_task", json!({"command": [puppet(), "sleep", "600"], "name": "nap"}));
+    let seen = second.done("get_task_status", json!({"task_id": "nap"}));
+    assert!(seen.contains("running"), "{seen}");
+    assert!(first.end().0.success());
+    let task = lab.ask::<TaskList>(&["tasks", "nap"]).tasks.remove(0);
+    assert_eq!(task.state, TaskState::Running);
+    assert!(alive(task.pid.unwrap()));
+    second.done("end_background_task", json!({"task_id": "nap"}));
+    assert!(!alive(task.pid.unwrap()));
+}
+
+#[test]
+fn a_task_whose_call_met_the_managers_death_is_started_once() {
+    let lab = bare();
+    let mut session = Session::of(&lab);
+    let line = "echo started >> starts; exec sleep 600";
+    let id = session.begin_call(
+        "run_background_task",
+        json!({"command": line, "ready": "never printed", "timeout_seconds": 3}),
+    );
+    lab.wait_for("it runs", |lab| lab.file("starts").exists().then_some(()));
+    let before = lab.status().manager.pid;
+    send(before, Signal::KILL);
+    let answer = session.answer(id);
+    assert_ne!(answer["result"]["isError"], true, "{answer}");
+    assert_ne!(lab.status().manager.pid, before);
+    assert_eq!(fs::read_to_string(lab.file("starts")).unwrap(), "started\n");
+    let tasks = lab.ask::<TaskList>(&["tasks", "--all"]).tasks;
+    assert_eq!(tasks.len(), 1, "{tasks:?}");
+    assert!(alive(tasks[0].pid.unwrap()));
+}
+
+#[test]
+fn a_manager_that_dies_while_nobody_calls_is_started_again() {
+    let lab = bare();
+    let mut session = Session::of(&lab);
+    session.done("run_background_task", json!({"command": [puppet(), "sleep", "600"], "name": "nap"}));
+    let task = lab.ask::<TaskList>(&["tasks", "nap"]).tasks.remove(0);
+    let before = lab.status().manager.pid;
+    send(before, Signal::KILL);
+    lab.wait_for("another manager", |lab| {
+        let output = lab.bpm(&["--json", "status"]);
+        let status: bpm_api::Status = serde_json::from_slice(&output.stdout).ok()?;
+        (status.manager.pid != before).then_some(())
+    });
+    assert_eq!(lab.ask::<TaskList>(&["tasks", "nap"]).tasks[0].pid, task.pid);
+    assert!(session.done("get_task_status", json!({"task_id": "nap"})).contains("running"));
+}
+
+#[test]
+fn tasks_have_the_environment_of_the_session_that_starts_them() {
+    let lab = bare();
+    let mut sessions = ["one", "two"].map(|whose| {
+        let mut command = lab.command();
+        command.arg("mcp").env("WHOSE", whose);
+        let mut session = Session::start(command);
+        session.initialize();
+        (session, whose)
+    });
+    for (session, whose) in &mut sessions {
+        let printed = session.done("run_background_task", json!({"command": "echo I am $WHOSE"}));
+        assert!(printed.contains(&format!("I am {whose}")), "{printed}");
+    }
+}
+
+#[test]
+fn a_session_keeps_an_idle_manager_from_ending() {
+    let lab = Lab::new("idle_exit_minutes = 0.003\n");
+    let mut session = Session::of(&lab);
+    session.done("get_status", json!({}));
+    let manager = lab.status().manager.pid;
+    std::thread::sleep(std::time::Duration::from_millis(400)); // twice the time: nothing must happen
+    assert!(alive(manager));
+    session.end();
+    lab.wait_for("the manager ends", |_| (!alive(manager)).then_some(()));
+}
+
+#[test]
+fn ten_megabytes_are_refused_and_everybody_goes_on() {
+    let lab = bare();
+    let (mut session, mut other) = (Session::of(&lab), Session::of(&lab));
+    let huge = "x".repeat(10_000_000);
+    session.begin_call("run_background_task", json!({"command": huge}));
+    // what is that long is not read, so nobody knows whose it was
+    let refused = session.hear();
+    assert!(refused["error"]["code"].is_i64() && refused["id"].is_null(), "{refused}");
+    session.done("get_status", json!({}));
+    other.done("get_status", json!({}));
+}
