@@ -70,7 +70,7 @@ async fn diagnose<C: Control>(
     };
     if suspects.is_empty() {
         let status = status(control, origin).await?;
-        return Ok(format!("All configured processes run. Check whether they are well.\n\n{status}"));
+        return Ok(format!("No process is down. Check whether what runs is well.\n\n{status}"));
     }
     let mut text = format!(
         "Find out why {} is not running as it should. Below are its state and the last lines of the run or build that \

@@ -4,7 +4,7 @@
 use bpm_api::{Error, ProcessStatus, Status};
 
 /// Verbs that have a tool, and its name.
-const TOOLS: [(&str, &str); 8] = [
+const TOOLS: [(&str, &str); 12] = [
     ("status", "get_status"),
     ("why", "get_status"),
     ("restart", "restart"),
@@ -13,6 +13,10 @@ const TOOLS: [(&str, &str); 8] = [
     ("logs", "search_logs"),
     ("search", "search_logs"),
     ("build-log", "search_build_log"),
+    ("tasks", "get_task_status"),
+    ("run", "run_background_task"),
+    ("wait", "wait_for"),
+    ("send", "send_input"),
 ];
 
 pub(super) fn in_error(error: &mut Error) {
@@ -62,6 +66,8 @@ mod tests {
                 "`search_build_log api` shows it; mend it, then `restart api`",
             ),
             ("`bpm status` lists them", "`get_status` lists them"),
+            ("`bpm tasks` lists them", "`get_task_status` lists them"),
+            ("`bpm wait t3` tells when", "`wait_for t3` tells when"),
             ("`bpm why api` names what is left", "`get_status api` names what is left"),
             ("`bpm up` starts it again, `bpm startle`", "`bpm up` starts it again, `bpm startle`"),
         ] {
