@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bpm_api::{EventKind, EventLine, Origin};
 use bpm_core::fleet::{Change, Note};
 use bpm_core::ids::{BuildId, Name, task_number};
-use bpm_core::service::StopReason;
+use bpm_core::service::{Cause, StopReason};
 use tokio::sync::mpsc;
 
 use super::clock;
@@ -51,7 +51,8 @@ impl Notes {
         let is_task = note.process.as_deref().and_then(task_number).is_some();
         let session = by.and_then(|origin| origin.session.clone());
         let (kind, run) = (kind_of(&note.change, is_task), run_of(&note.change));
-        self.say(note.process.as_ref(), kind, in_words(&note.change), by, session, run);
+        let rule = rule_of(&note.change).map(|rule| Origin::new("rule:", rule));
+        self.say(note.process.as_ref(), kind, in_words(&note.change), by.or(rule.as_ref()), session, run);
         if self.feed.as_ref().is_some_and(|feed| feed.send(note.clone()).is_err()) {
             self.feed = None;
         }
@@ -118,6 +119,21 @@ impl Notes {
 
 pub(super) fn who(origin: &Origin) -> String {
     format!("{} {}", origin.face, origin.who)
+}
+
+/// What asked for it where nobody did.
+fn rule_of(change: &Change) -> Option<&'static str> {
+    match change {
+        Change::CrashRestart { .. } => Some("crash"),
+        Change::BuildStarted { cause: Cause::ReleaseSwitch, .. } => Some("release switch"),
+        Change::Promoted { cause: Cause::ReleaseSwitch, .. } => Some("release switch"),
+        Change::BuildStarted { cause: Cause::Boot, .. } | Change::Promoted { cause: Cause::Boot, .. } => {
+            Some("start-up")
+        }
+        Change::Stopping { reason: StopReason::TimeLimit, .. } => Some("time limit"),
+        Change::Stopping { reason: StopReason::Shutdown, .. } => Some("shutdown"),
+        _ => None,
+    }
 }
 
 fn kind_of(change: &Change, is_task: bool) -> EventKind {

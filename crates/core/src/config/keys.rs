@@ -28,7 +28,7 @@ pub const KEYS: &[Key] = &[
     key("release_crash_backoff_initial_seconds", "seconds", "1", "first wait after a crash in release mode; each further crash in a row makes it 1.5 times as long"),
     key("release_crash_backoff_max_seconds", "seconds", "300", "longest wait in release mode"),
     key("logs", "table", "none", "retention for every process that has no `logs` of its own"),
-    key("logs.keep_runs", "integer", "10", "runs and builds of each process whose logs are kept"),
+    key("logs.keep_runs", "integer", "10", "runs and builds of each process whose logs are kept; of background tasks that have ended ten times as many"),
     key("logs.max_bytes", "size", "\"1G\"", "bytes of log kept for each process (K, M, G, T are powers of 1024)"),
     key("process", "table", "none", "the processes, one table for each name"),
     key("process.NAME.type", "\"rust\", \"npm\" or \"command\"", "\"command\"", "how the process is built and found"),

@@ -49,7 +49,7 @@ impl Handle {
         }
         self.first_end(&id, has_ready, patience).await?;
         let task = self.task(&id).await?;
-        let output = self.output(&id, USUAL_LINES, None).await;
+        let output = self.output(&id).await;
         Ok(Reply::Task(Box::new(TaskReport { task, already, output })))
     }
 
@@ -128,7 +128,7 @@ impl Handle {
             }
         }
         let task = self.task(&id).await?;
-        let output = self.output(&id, USUAL_LINES, None).await;
+        let output = self.output(&id).await;
         Ok(Reply::Task(Box::new(TaskReport { task, already: false, output })))
     }
 
@@ -141,7 +141,7 @@ impl Handle {
         let id = task.task_id.clone();
         let output = match op.cursor {
             Some(cursor) => Some(self.read(&id, lines, Some(cursor)).await?),
-            None => self.output(&id, lines, None).await,
+            None => self.read(&id, lines, None).await.ok(),
         };
         Ok(Reply::Tasks(TaskList { tasks: vec![task], output }))
     }
@@ -176,9 +176,10 @@ impl Handle {
         answer.await.map_err(|_| ending())?
     }
 
-    /// Recent output; none where nothing can be read yet.
-    async fn output(&self, id: &str, lines: u32, cursor: Option<String>) -> Option<LogPage> {
-        self.read(id, lines, cursor).await.ok()
+    /// What it has printed so far, in brief; none where nothing can be read yet.
+    async fn output(&self, id: &str) -> Option<LogPage> {
+        let query = LogQuery { process: Some(id.to_owned()), ..LogQuery::default() };
+        self.search(What::Runs, query).await.ok()
     }
 
     async fn read(&self, id: &str, lines: u32, cursor: Option<String>) -> Result<LogPage, Error> {
@@ -246,7 +247,7 @@ impl Handle {
         let target = sent.target.clone();
         sent.output = match place {
             Some(cursor) => self.read(&target, USUAL_LINES, Some(cursor)).await.ok(),
-            None => self.output(&target, USUAL_LINES, None).await,
+            None => self.output(&target).await,
         };
         Ok(())
     }
