@@ -1,8 +1,7 @@
 //! The single writer: takes what happens out of one inbox, lets the core decide, performs what it says.
 //!
-//! Everything that waits is a task that sends a message back; nothing here waits for anything but the
-//! inbox and the core's one deadline. Faces see [`Handle`], which implements
-//! [`Control`](crate::control::Control), and API types.
+//! Everything that waits is a task that sends a message back; nothing here waits for anything but the inbox and the
+//! core's one deadline. Faces see [`Handle`], which implements [`Control`](crate::control::Control), and API types.
 
 mod adopt;
 mod asking;

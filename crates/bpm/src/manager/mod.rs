@@ -23,6 +23,7 @@ use tokio::net::UnixListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use crate::control::Control;
 use crate::engine::{Engine, Handle};
 use crate::exec::world::World;
 use crate::server::{self, Access, Endpoint};
@@ -119,6 +120,8 @@ impl Manager {
             }
             false => None,
         };
+        // Who looks on at a terminal is a client, too.
+        let _watcher = options.relay.then(|| handle.presence());
         let ended = CancellationToken::new();
         let mut servers = tokio::task::JoinSet::new();
         servers.spawn(server::serve_unix(self.control, handle.clone(), ended.clone()));

@@ -137,3 +137,12 @@ fn a_manager_with_nothing_to_do_ends_itself_and_one_with_a_task_stays() {
     assert!(lab.bpm(&["stop", &report.task.task_id]).status.success());
     lab.wait_for("the manager ends", |_| (!alive(manager)).then_some(()));
 }
+
+#[test]
+fn a_manager_in_the_foreground_stays_for_whoever_looks_on() {
+    let mut lab = Lab::up("idle_exit_minutes = 0.003\n");
+    std::thread::sleep(Duration::from_millis(400)); // twice the time: nothing must happen
+    assert!(alive(lab.manager_pid()));
+    assert!(lab.bpm(&["down"]).status.success());
+    assert!(lab.manager_ends());
+}
