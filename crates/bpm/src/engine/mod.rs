@@ -11,6 +11,7 @@ mod found;
 mod handle;
 mod hub;
 mod log_hub;
+mod message;
 mod notes;
 mod perform;
 mod tasks;
@@ -25,7 +26,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bpm_api::{Error, Origin, RunTask, Status, TaskReady, TaskStatus};
+use bpm_api::Origin;
 use bpm_core::config::Config;
 use bpm_core::fleet::{Action, Boot, Change, Event, Fleet, Note, Outcome, Request, Snapshot};
 use bpm_core::ids::{BuildId, Name, OpId, RunId, task_number};
@@ -40,9 +41,9 @@ use crate::exec::world::World;
 use crate::store;
 use crate::store::build_progress::Progress;
 
-use asking::{Begun, Keystrokes};
-use facts::{Facts, Known};
+use asking::Keystrokes;
 use hub::Hub;
+use message::{Message, saved_after};
 use notes::Notes;
 use perform::Performer;
 use tasks::Tasks;
@@ -55,78 +56,6 @@ const ACTIVITY_SAVE: Duration = Duration::from_secs(5);
 const ADOPTION: Duration = Duration::from_secs(5);
 /// Messages taken in one go before what they changed is written down and performed.
 const BATCH: usize = 256;
-
-/// What the engine is told. The inbox is unbounded, and what can be in it is bounded by the number of
-/// runs and of API connections.
-#[derive(Debug)]
-enum Message {
-    Core(Event),
-    Run {
-        run: RunId,
-        told: Told,
-    },
-    Ask {
-        what: Request,
-        origin: Origin,
-        reply: oneshot::Sender<Outcome>,
-    },
-    Status {
-        process: Option<String>,
-        reply: oneshot::Sender<Result<Status, Error>>,
-    },
-    /// Who is left of the runs that were sent KILL: an answer to come from each of their shims.
-    Survivors {
-        process: String,
-        reply: oneshot::Sender<Vec<oneshot::Receiver<Vec<Survivor>>>>,
-    },
-    /// How far a build under way is: at most ten times a second from each.
-    Progress {
-        build: BuildId,
-        progress: Progress,
-    },
-    RunTask {
-        ask: Box<RunTask>,
-        /// The directory, absolute.
-        cwd: String,
-        origin: Origin,
-        reply: oneshot::Sender<Result<Begun, Error>>,
-    },
-    /// All tasks, or one.
-    Tasks {
-        of: Option<String>,
-        reply: oneshot::Sender<Result<Vec<TaskStatus>, Error>>,
-    },
-    ClearTasks {
-        of: Option<String>,
-        reply: oneshot::Sender<Result<usize, Error>>,
-    },
-    /// What a task waits for to be ready.
-    Readiness {
-        task: Name,
-        reply: oneshot::Sender<Option<TaskReady>>,
-    },
-    /// A task's `ready` condition has held.
-    TaskReady(Name),
-    Input {
-        process: Name,
-        keys: Keystrokes,
-        origin: Origin,
-        reply: oneshot::Sender<Outcome>,
-    },
-    /// What names mean.
-    Resolve {
-        names: Vec<String>,
-        reply: oneshot::Sender<Result<Vec<Known>, Error>>,
-    },
-    Facts {
-        names: Vec<Name>,
-        reply: oneshot::Sender<Vec<Option<Facts>>>,
-    },
-    /// So many clients are connected now.
-    Clients(u32),
-    /// The terminal or systemd wants the manager to end.
-    Shutdown,
-}
 
 /// Who waits for an operation.
 #[derive(Debug)]
@@ -454,25 +383,6 @@ fn needed(service: &Service) -> Vec<Artefact> {
     let runs = service.live().into_iter().chain(service.retiring());
     let last = service.last_live().and_then(|last| last.artefact);
     runs.filter_map(|run| run.artefact).chain(last).collect()
-}
-
-/// How long what a message changes may wait to be written down, if nothing is performed for it.
-fn saved_after(message: &Message) -> Option<Duration> {
-    match message {
-        Message::Core(Event::Activity) => Some(ACTIVITY_SAVE),
-        Message::Core(_) | Message::Run { .. } | Message::Ask { .. } | Message::Shutdown => Some(LAZY_SAVE),
-        Message::RunTask { .. } | Message::Input { .. } => Some(LAZY_SAVE),
-        Message::Status { .. }
-        | Message::Progress { .. }
-        | Message::Survivors { .. }
-        | Message::Tasks { .. }
-        | Message::ClearTasks { .. }
-        | Message::TaskReady(_)
-        | Message::Clients(_)
-        | Message::Readiness { .. }
-        | Message::Resolve { .. }
-        | Message::Facts { .. } => None,
-    }
 }
 
 fn has_effect(action: &Action) -> bool {
