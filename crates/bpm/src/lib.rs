@@ -10,4 +10,5 @@ pub mod manager;
 pub mod readable;
 pub mod render;
 pub mod server;
+pub mod sockets;
 pub mod store;

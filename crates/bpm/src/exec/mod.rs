@@ -17,6 +17,7 @@ pub mod direnv;
 pub mod direnv_messages;
 pub mod dotenv;
 pub mod environment;
+pub mod holder;
 pub mod launching;
 pub mod lines;
 pub mod package_manager;

@@ -9,7 +9,7 @@ use hyper::header::{HOST, HeaderMap, HeaderValue, ORIGIN};
 use hyper::http::request::Parts;
 use hyper::http::uri::Authority;
 
-use super::sockets::{self, CLOSE_WAIT, ESTABLISHED, Row};
+use crate::sockets::{self, CLOSE_WAIT, ESTABLISHED, Row};
 
 /// The rule for one listener: connections of `uid` and of root are let in.
 #[derive(Clone, Copy, Debug)]

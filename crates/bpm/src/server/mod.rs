@@ -7,7 +7,6 @@ mod endpoint;
 mod holder;
 mod mcp;
 mod respond;
-mod sockets;
 mod tcp;
 mod unix;
 mod watching;

@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use super::{Handle, Message, news};
 use crate::engine::{view, waits};
-use crate::exec::build_report;
+use crate::exec::{build_report, holder};
 use crate::logbook::{self, Shape, What};
 
 /// How long a shim may take to say who is left.
@@ -38,8 +38,9 @@ impl Handle {
 
     /// Who has a TCP port: pid, command, and whether bpm runs it.
     pub(in crate::engine) async fn port_holder(&self, port: u16) -> Option<String> {
-        let _ = port;
-        None
+        let project = self.world.project.id.clone();
+        let look = move || holder::of_port(port).map(|holder| holder.describe(&project));
+        tokio::task::spawn_blocking(look).await.ok().flatten()
     }
 
     pub(super) async fn status(&self, process: Option<String>) -> Result<Status, Error> {

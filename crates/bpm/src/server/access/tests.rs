@@ -6,7 +6,7 @@ use bpm_api::Code;
 use hyper::Request;
 
 use super::{Access, check_request};
-use crate::server::sockets::find_in;
+use crate::sockets::find_in;
 
 fn address(text: &str) -> SocketAddr {
     text.parse().unwrap()

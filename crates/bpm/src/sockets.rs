@@ -1,26 +1,32 @@
-//! The kernel's table of TCP sockets, read line by line. Knows nothing of access or HTTP.
+//! The kernel's table of TCP sockets, read line by line, and the processes that have them open (`owner`).
+//! Knows nothing of access, HTTP or bpm's own processes.
+
+pub mod owner;
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-pub(super) const ESTABLISHED: u8 = 0x01;
-pub(super) const CLOSE_WAIT: u8 = 0x08;
-pub(super) const LISTEN: u8 = 0x0A;
+pub const ESTABLISHED: u8 = 0x01;
+pub const CLOSE_WAIT: u8 = 0x08;
+pub const LISTEN: u8 = 0x0A;
 
 /// One socket. IPv4-mapped addresses are given as IPv4.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Row {
-    pub(super) local: SocketAddr,
-    pub(super) remote: SocketAddr,
-    pub(super) state: u8,
-    pub(super) uid: u32,
+pub struct Row {
+    pub local: SocketAddr,
+    pub remote: SocketAddr,
+    pub state: u8,
+    pub uid: u32,
     /// 0: no process has it open any more (and `uid` says nothing).
-    pub(super) inode: u64,
+    pub inode: u64,
 }
 
 /// Looks through the sockets of this network namespace, IPv4 and IPv6, until `wanted` says yes.
-pub(super) fn find(mut wanted: impl FnMut(&Row) -> bool) -> io::Result<Option<Row>> {
+///
+/// # Errors
+/// A table that cannot be read; one that is missing is empty.
+pub fn find(mut wanted: impl FnMut(&Row) -> bool) -> io::Result<Option<Row>> {
     for path in ["/proc/self/net/tcp", "/proc/self/net/tcp6"] {
         let table = match File::open(path) {
             Ok(table) => table,
@@ -35,10 +41,10 @@ pub(super) fn find(mut wanted: impl FnMut(&Row) -> bool) -> io::Result<Option<Ro
 }
 
 /// The same in one table; lines that are not rows are passed over.
-pub(super) fn find_in(
-    mut table: impl BufRead,
-    mut wanted: impl FnMut(&Row) -> bool,
-) -> io::Result<Option<Row>> {
+///
+/// # Errors
+/// As [`find`].
+pub fn find_in(mut table: impl BufRead, mut wanted: impl FnMut(&Row) -> bool) -> io::Result<Option<Row>> {
     let mut line = String::new();
     while table.read_line(&mut line)? > 0 {
         if let Some(row) = parse(&line).filter(&mut wanted) {
