@@ -1,5 +1,5 @@
 //! Every phase that a process can be in × every event, as text that a person can read and review:
-//! a change of the machine shows up as a change of `snapshots/golden__table.snap`.
+//! a change of the machine shows up as a change of `snapshots/golden__table.snap` and `golden__tasks.snap`.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "helpers of tests")]
 
@@ -9,12 +9,16 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use bpm_core::config::{Config, GiveUp, Process, RestartPolicy};
-use bpm_core::fleet::{Boot, BuildFailure, BuildOutcome, Ending, Event, Fleet, Request, SpawnError};
+use bpm_core::fleet::{Boot, BuildFailure, BuildOutcome, Ending, Event, Fleet, Request, SpawnError, Typed};
 use bpm_core::ids::{BuildId, Mode, Name, OpId};
+use bpm_core::service::TaskRules;
 use support::rig::{Rig, pid, run};
 use support::{config, rust, secs, words};
 
 const P: &str = "web";
+
+/// The first task's name.
+const T: &str = "t1";
 
 type Path = fn(&mut Rig);
 
@@ -187,6 +191,91 @@ const STATES: &[(&str, Path)] = &[
     }),
 ];
 
+/// The same for a background task.
+const TASK_STATES: &[(&str, Path)] = &[
+    ("accepted before the boot", |rig| {
+        *rig = Rig::new(&config(vec![]));
+        rig.run_task(TaskRules::default());
+    }),
+    ("spawning", |rig| {
+        rig.run_task(TaskRules::default());
+    }),
+    ("spawning, told to stop", |rig| {
+        rig.run_task(TaskRules::default());
+        rig.stop(T);
+    }),
+    ("running", |rig| running(rig, TaskRules::default())),
+    ("running, time limit near", |rig| {
+        running(rig, TaskRules { kill_after: Some(secs(30.0)) });
+        rig.wait_secs(29.0);
+    }),
+    ("leaderless", leaderless),
+    ("leaderless, time limit near", |rig| {
+        running(rig, TaskRules { kill_after: Some(secs(30.0)) });
+        rig.exited(T, 1, 0, false);
+        rig.wait_secs(29.0);
+    }),
+    ("time limit: stopping", |rig| {
+        running(rig, TaskRules { kill_after: Some(secs(30.0)) });
+        rig.wait_secs(30.0);
+    }),
+    ("stopping", |rig| {
+        running(rig, TaskRules::default());
+        rig.stop(T);
+    }),
+    ("stopping, its leader has ended", |rig| {
+        running(rig, TaskRules::default());
+        rig.stop(T);
+        rig.exited(T, 1, 0, false);
+    }),
+    ("stopping: killed", |rig| {
+        running(rig, TaskRules::default());
+        rig.stop(T);
+        rig.wait_secs(5.0);
+    }),
+    ("stopping: stuck", |rig| {
+        running(rig, TaskRules::default());
+        rig.stop(T);
+        rig.wait_secs(10.0);
+    }),
+    ("not booted, it may be there", |rig| {
+        running(rig, TaskRules::default());
+        rig.die_and_restore(&config(vec![]));
+    }),
+    ("not booted, it was leaderless", |rig| {
+        leaderless(rig);
+        rig.die_and_restore(&config(vec![]));
+    }),
+    ("not booted, it was being stopped", |rig| {
+        running(rig, TaskRules::default());
+        rig.stop(T);
+        rig.die_and_restore(&config(vec![]));
+    }),
+    ("booted, what became of it is still unknown", |rig| {
+        running(rig, TaskRules::default());
+        rig.die_and_restore(&config(vec![]));
+        rig.boot();
+    }),
+    ("shutting down", |rig| {
+        running(rig, TaskRules::default());
+        rig.shutdown();
+    }),
+    ("over", |rig| {
+        running(rig, TaskRules::default());
+        rig.exits(T, 1, 0);
+    }),
+];
+
+fn running(rig: &mut Rig, rules: TaskRules) {
+    rig.run_task(rules);
+    rig.spawned(T, 1);
+}
+
+fn leaderless(rig: &mut Rig) {
+    running(rig, TaskRules::default());
+    rig.exited(T, 1, 0, false);
+}
+
 fn plain() -> Config {
     config(vec![rust(P)])
 }
@@ -235,9 +324,10 @@ fn leftovers(rig: &mut Rig) {
     rig.exited(P, 1, 1, false);
 }
 
-fn requests() -> Vec<(String, Event)> {
-    let process = Name::from(P);
+fn requests(of: &str) -> Vec<(String, Event)> {
+    let process = Name::from(of);
     let op = OpId(99);
+    let applied = if of == P { plain() } else { config(vec![]) };
     let asked = |what| Event::Asked { op, key: None, what };
     vec![
         ("boot".into(), Event::Boot(Boot { dev: false, fresh: false })),
@@ -246,13 +336,27 @@ fn requests() -> Vec<(String, Event)> {
         ("start".into(), asked(Request::Start { process: process.clone() })),
         ("stop".into(), asked(Request::Stop { process: process.clone() })),
         ("restart".into(), asked(Request::Restart { process: process.clone(), recipe: None })),
-        ("restart --release".into(), asked(Request::Restart { process, recipe: Some(Mode::Release) })),
+        (
+            "restart --release".into(),
+            asked(Request::Restart { process: process.clone(), recipe: Some(Mode::Release) }),
+        ),
         ("start of another".into(), asked(Request::Start { process: Name::from("other") })),
-        ("apply the same".into(), asked(Request::Apply { config: Arc::new(plain()) })),
+        ("apply the same".into(), asked(Request::Apply { config: Arc::new(applied) })),
         ("apply nothing".into(), asked(Request::Apply { config: Arc::new(config(vec![])) })),
         ("shutdown".into(), asked(Request::Shutdown)),
         ("activity".into(), Event::Activity),
         ("tick, too early".into(), Event::Tick),
+    ]
+}
+
+/// What only concerns tasks and input; apart, so that the first table stays as long as it is.
+fn requests_about_tasks() -> Vec<(String, Event)> {
+    let asked = |what| Event::Asked { op: OpId(99), key: None, what };
+    let rules = TaskRules::default();
+    vec![
+        ("run under the same number".into(), asked(Request::RunTask { task: Name::from(T), rules })),
+        ("input".into(), asked(Request::Input { process: Name::from(T) })),
+        ("input done that nobody sent".into(), Event::InputDone { op: OpId(98), outcome: Typed::Taken }),
     ]
 }
 
@@ -271,49 +375,54 @@ fn build_reports(number: u64) -> Vec<(String, Event)> {
     outcomes.into_iter().map(report).collect()
 }
 
-fn run_reports(rig: &Rig, number: u64) -> Vec<(String, Event)> {
+fn run_reports(rig: &Rig, of: &str, number: u64) -> Vec<(String, Event)> {
     let at = rig.now;
     let exited = |code, tree_empty| {
         let ending = Ending::Code(code);
-        Event::Exited { run: run(P, number), ending, at, tree_empty }
+        Event::Exited { run: run(of, number), ending, at, tree_empty }
     };
     let failed = |permanent| {
         let error = SpawnError { message: "error".into(), permanent };
-        Event::SpawnFailed { run: run(P, number), error }
+        Event::SpawnFailed { run: run(of, number), error }
     };
     let reports = [
-        ("spawned", Event::Spawned { run: run(P, number), pid: pid(number) }),
+        ("spawned", Event::Spawned { run: run(of, number), pid: pid(number) }),
         ("not started", failed(false)),
         ("can never start", failed(true)),
         ("exits 0", exited(0, true)),
         ("exits 1", exited(1, true)),
         ("exits 1, leaving some", exited(1, false)),
-        ("tree empty", Event::TreeEmpty { run: run(P, number) }),
-        ("lost", Event::Lost { run: run(P, number), at }),
-        ("found alive", Event::Adopted { run: run(P, number), pid: pid(number), started: at }),
-        ("found not started", Event::NeverStarted { run: run(P, number) }),
+        ("tree empty", Event::TreeEmpty { run: run(of, number) }),
+        ("lost", Event::Lost { run: run(of, number), at }),
+        ("found alive", Event::Adopted { run: run(of, number), pid: pid(number), started: at }),
+        ("found not started", Event::NeverStarted { run: run(of, number) }),
     ];
     reports.into_iter().map(|(word, event)| (format!("run {number}: {word}"), event)).collect()
 }
 
-fn events(rig: &Rig) -> Vec<(String, Event)> {
-    let mut events = requests();
-    let Some(service) = rig.fleet.service(P) else { return events };
-    events.extend([1, 2, 99].into_iter().flat_map(build_reports));
+fn events(rig: &Rig, of: &str) -> Vec<(String, Event)> {
+    let mut events = requests(of);
+    if of == T {
+        events.extend(requests_about_tasks());
+    }
+    let Some(service) = rig.fleet.service(of) else { return events };
+    if of == P {
+        events.extend([1, 2, 99].into_iter().flat_map(build_reports));
+    }
     let runs = service.live().into_iter().chain(service.retiring()).map(|run| run.number);
-    events.extend(runs.chain([99]).flat_map(|number| run_reports(rig, number)));
+    events.extend(runs.chain([99]).flat_map(|number| run_reports(rig, of, number)));
     events
 }
 
-fn table() -> String {
+fn table(of: &str, states: &[(&str, Path)], start: impl Fn() -> Rig) -> String {
     let mut text = String::new();
-    for (name, path) in STATES {
-        let mut rig = Rig::new(&plain());
+    for (name, path) in states {
+        let mut rig = start();
         path(&mut rig);
         let before = words::fleet(&rig.fleet, rig.now);
         writeln!(text, "\n== {name}\n   {before}").unwrap();
         let mut ignored = Vec::new();
-        for (word, event) in events(&rig) {
+        for (word, event) in events(&rig, of) {
             let (after, done) = take(&rig.fleet, event, &rig);
             if done == "-" && after == before {
                 ignored.push(word);
@@ -360,5 +469,10 @@ fn take(fleet: &Fleet, event: Event, rig: &Rig) -> (String, String) {
 
 #[test]
 fn every_phase_answers_every_event_as_reviewed() {
-    insta::assert_snapshot!("table", table());
+    insta::assert_snapshot!("table", table(P, STATES, || Rig::new(&plain())));
+}
+
+#[test]
+fn every_phase_of_a_task_answers_every_event_as_reviewed() {
+    insta::assert_snapshot!("tasks", table(T, TASK_STATES, || Rig::booted(&config(vec![])).0));
 }

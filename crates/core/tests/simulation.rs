@@ -21,6 +21,8 @@ mod oracle;
 mod plan;
 #[path = "simulation/play.rs"]
 mod play;
+#[path = "simulation/tasks.rs"]
+mod tasks;
 #[path = "simulation/world.rs"]
 mod world;
 

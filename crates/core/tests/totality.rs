@@ -9,19 +9,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bpm_core::config::{Config, GiveUp, Process, RestartPolicy};
-use bpm_core::fleet::{Action, Boot, BuildFailure, BuildOutcome, Ending, Event, Fleet, Request, SpawnError};
-use bpm_core::ids::{BuildId, Mode, Name, OpId, RunId};
+use bpm_core::fleet::{
+    Action, Boot, BuildFailure, BuildOutcome, Ending, Event, Fleet, Request, SpawnError, Typed,
+};
+use bpm_core::ids::{BuildId, Key, Mode, Name, OpId, RunId, task_name};
+use bpm_core::service::TaskRules;
 use bpm_core::time::Time;
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, any, prop, prop_oneof, proptest};
 use support::{command, config, rust, secs, words};
 
-const NAMES: [&str; 3] = ["api", "web", "unknown"];
+const NAMES: [&str; 6] = ["api", "web", "unknown", "t1", "t2", "t3"];
 
 #[derive(Clone, Debug)]
 enum Move {
     Take(Event),
-    Ask(Request),
+    Ask(Request, Option<Key>),
     Wait(Duration),
     /// Jumps to the next deadline.
     Due,
@@ -63,6 +66,30 @@ fn build_outcome() -> impl Strategy<Value = BuildOutcome> {
     ]
 }
 
+fn typed() -> impl Strategy<Value = Typed> {
+    prop_oneof![
+        Just(Typed::Taken),
+        any::<u32>().prop_map(|room| Typed::Full { room }),
+        Just(Typed::NoInput),
+        Just(Typed::Closed),
+    ]
+}
+
+/// Most are the next ones, or the first.
+fn task() -> impl Strategy<Value = Request> {
+    let numbers = prop_oneof![8 => Just(None), 2 => (0..4_u64).prop_map(Some), 1 => Just(Some(u64::MAX))];
+    let limits = prop_oneof![
+        Just(None),
+        Just(Some(Duration::ZERO)),
+        Just(Some(Duration::MAX)),
+        (0..100_000_u64).prop_map(|ms| Some(Duration::from_millis(ms)))
+    ];
+    (numbers, limits).prop_map(|(number, kill_after)| Request::RunTask {
+        task: number.map_or_else(|| Name::from("next"), task_name),
+        rules: TaskRules { kill_after },
+    })
+}
+
 fn report() -> impl Strategy<Value = Event> {
     let ending = prop_oneof![(0..2).prop_map(Ending::Code), Just(Ending::Signal(9)), Just(Ending::Lost)];
     let error = any::<bool>().prop_map(|permanent| SpawnError { message: "error".to_owned(), permanent });
@@ -82,6 +109,8 @@ fn report() -> impl Strategy<Value = Event> {
         (run_id(), time()).prop_map(|(run, at)| Event::Lost { run, at }),
         (run_id(), any::<u32>(), time()).prop_map(|(run, pid, started)| Event::Adopted { run, pid, started }),
         run_id().prop_map(|run| Event::NeverStarted { run }),
+        (0..40_u64, typed()).prop_map(|(op, outcome)| Event::InputDone { op: OpId(op), outcome }),
+        (0..3_u32).prop_map(|connected| Event::Clients { connected }),
     ]
 }
 
@@ -94,14 +123,20 @@ fn request() -> impl Strategy<Value = Request> {
         6 => (name(), recipe).prop_map(|(process, recipe)| Request::Restart { process, recipe }),
         3 => prop::sample::select(configs()).prop_map(|config| Request::Apply { config: Arc::new(config) }),
         1 => Just(Request::Shutdown),
+        6 => task(),
+        3 => name().prop_map(|process| Request::Input { process }),
     ]
+}
+
+fn key() -> impl Strategy<Value = Option<Key>> {
+    prop_oneof![3 => Just(None), 1 => (0..3).prop_map(|key| Some(format!("{key}").into()))]
 }
 
 fn one_move() -> impl Strategy<Value = Move> {
     let boot = (any::<bool>(), any::<bool>()).prop_map(|(dev, fresh)| Event::Boot(Boot { dev, fresh }));
     prop_oneof![
         20 => report().prop_map(Move::Take),
-        8 => request().prop_map(Move::Ask),
+        8 => (request(), key()).prop_map(|(what, key)| Move::Ask(what, key)),
         2 => boot.prop_map(Move::Take),
         1 => Just(Move::Take(Event::Activity)),
         2 => Just(Move::Take(Event::Tick)),
@@ -124,7 +159,12 @@ impl Subject {
     fn make(&mut self, one: Move) {
         match one {
             Move::Take(event) => self.step(event),
-            Move::Ask(what) => {
+            Move::Ask(mut what, key) => {
+                if let Request::RunTask { task, .. } = &mut what
+                    && &**task == "next"
+                {
+                    *task = task_name(self.fleet.next_task());
+                }
                 self.ops += 1;
                 let op = OpId(self.ops);
                 self.open.push(op);
@@ -133,7 +173,7 @@ impl Subject {
                 {
                     self.config = Config::clone(config);
                 }
-                self.step(Event::Asked { op, key: None, what });
+                self.step(Event::Asked { op, key, what });
             }
             Move::Wait(wait) => self.now = self.now + wait,
             Move::Due => {

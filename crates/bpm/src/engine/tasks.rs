@@ -44,7 +44,11 @@ impl Tasks {
         let mut records: BTreeMap<u64, TaskRecord> = BTreeMap::new();
         for mut record in tasks::load(project) {
             if record.end.is_none() && !lives(&record.id()) {
-                record.end = Some(end_on_disk(project, &record));
+                let end = end_on_disk(project, &record);
+                if matches!(end.how, TaskEnding::NotStarted(_)) {
+                    record.key = None; // whoever sends the request again means to run it
+                }
+                record.end = Some(end);
                 save(project, &record);
             }
             records.insert(record.number, record);
@@ -300,6 +304,11 @@ fn end_on_disk(project: &Project, record: &TaskRecord) -> TaskEnd {
                 Outcome::SpawnFailed(failure) => TaskEnding::NotStarted(failure.message),
             },
         },
+        // accepted, and its manager died before it began
+        None | Some(Presence::NeverStarted) => TaskEnd {
+            at_ms: now_ms(),
+            how: TaskEnding::NotStarted("the manager died before it had started it".to_owned()),
+        },
         _ => TaskEnd { at_ms: now_ms(), how: TaskEnding::Lost },
     }
 }
@@ -345,7 +354,9 @@ fn standing(record: &TaskRecord) -> Standing {
     let killed = record.kill.is_some();
     match &end.how {
         TaskEnding::Lost => (TaskState::Lost, None, None, None),
-        TaskEnding::NotStarted(why) => (TaskState::Failed, None, None, Some(why.clone())),
+        TaskEnding::NotStarted(why) => {
+            (if killed { TaskState::Killed } else { TaskState::Failed }, None, None, Some(why.clone()))
+        }
         TaskEnding::Code(code) => {
             let by_itself = if *code == 0 { TaskState::Completed } else { TaskState::Failed };
             (if killed { TaskState::Killed } else { by_itself }, Some(*code), None, None)

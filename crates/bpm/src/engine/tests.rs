@@ -328,3 +328,22 @@ fn outcomes_become_replies_and_errors_with_a_next_step() {
     let down = view::reply("web", Outcome::Down { was_running: true }).unwrap();
     assert!(matches!(down, bpm_api::Reply::Done(done) if done.message.contains("nothing of its tree")));
 }
+
+#[tokio::test]
+async fn a_task_that_was_written_down_and_never_begun_is_run_when_the_request_is_sent_again() {
+    let bench = Bench::new(&[]);
+    let dir = bench.project.process("t1");
+    std::fs::create_dir_all(&dir).unwrap();
+    let record = r#"{"number":1,"command":"serve","cwd":"/","key":"k","by":"cli ann","created_ms":1}"#;
+    std::fs::write(dir.join("task.json"), record).unwrap();
+    let (mut engine, _handle) = bench.engine(CALM);
+    let first = engine.task_statuses(Some("t1"), clock::now()).unwrap().remove(0);
+    assert_eq!(first.state, bpm_api::TaskState::Failed);
+    assert!(first.note.is_some_and(|note| note.contains("before it had started")));
+    let ask: bpm_api::RunTask = serde_json::from_str(r#"{"command":"serve"}"#).unwrap();
+    let again = Origin { key: Some("k".to_owned()), ..origin("mcp") };
+    let mut actions = Vec::new();
+    let begun = engine.run_task(ask, "/".to_owned(), again, clock::now(), &mut actions).unwrap();
+    assert_eq!(&*begun.id, "t2");
+    assert!(actions.iter().any(|action| matches!(action, Action::Spawn { .. })), "{actions:?}");
+}

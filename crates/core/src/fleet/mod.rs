@@ -16,7 +16,7 @@ pub use event::{
 pub use snapshot::{Found, Snapshot};
 pub use tasks::MAX_TASKS;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use crate::config::Config;
@@ -46,6 +46,8 @@ pub struct Fleet {
     next_task: u64,
     /// Keys of the last requests, and what they were about.
     keys: VecDeque<(Key, Name)>,
+    /// Input that is on its way.
+    typing: BTreeSet<OpId>,
     clients: u32,
     /// Since when there has been nothing to do and nobody to do it for.
     idle_since: Option<Time>,
@@ -79,7 +81,8 @@ impl Fleet {
         let mut departed = BTreeMap::new();
         for before in known.into_values() {
             if let Some(task) = before.task {
-                let lives = before.may_live();
+                // one that was accepted and not yet begun is begun; how the others ended is on disk
+                let lives = before.may_live() || before.next.is_some();
                 services.extend(lives.then(|| Service::restore(Rules::of_task(task), before, now)));
                 continue;
             }
@@ -104,6 +107,7 @@ impl Fleet {
             shutdown_ops: Vec::new(),
             next_task: snapshot.next_task,
             keys: snapshot.keys.into(),
+            typing: BTreeSet::new(),
             clients: 0,
             idle_since: None,
         };
@@ -118,9 +122,7 @@ impl Fleet {
         match event {
             Event::Boot(boot) => self.boot(boot, now, &mut out),
             Event::Asked { op, key, what } => self.asked(op, key, what, now, &mut out),
-            Event::InputDone { op, outcome } => {
-                out.push(Action::Finish { op, outcome: Outcome::Typed(outcome) });
-            }
+            Event::InputDone { op, outcome } => self.input_done(op, outcome, &mut out),
             Event::Clients { connected } => self.clients = connected,
             Event::Activity => self.activity(now),
             Event::Tick => self.tick(now, &mut out),
@@ -279,7 +281,9 @@ impl Fleet {
         }
         self.booted = true;
         if boot.fresh {
-            for service in self.services.iter_mut().filter(|service| service.intent == Intent::Down) {
+            // what somebody has only just stopped stays so
+            let old = |service: &&mut Service| service.intent == Intent::Down && service.stop_ops.is_empty();
+            for service in self.services.iter_mut().filter(old) {
                 service.intent = if service.rules.autostart { Intent::Up } else { Intent::Idle };
             }
         }
@@ -434,7 +438,7 @@ impl Fleet {
     /// Services that left are dropped once nothing of them is left; a shutdown ends when all is quiet.
     fn after_step(&mut self, now: Time, out: &mut Actions) {
         if self.booted {
-            self.drop_departed();
+            self.drop_departed(out);
         }
         self.note_idleness(now);
         let all_ended = self.services.iter().all(Service::is_quiet_or_stuck);
@@ -449,13 +453,15 @@ impl Fleet {
         }
     }
 
-    fn drop_departed(&mut self) {
+    fn drop_departed(&mut self, out: &mut Actions) {
         let gone = |s: &Service| (s.leaving && s.is_quiet()) || s.is_finished_task();
         if !self.services.iter().any(gone) {
             return;
         }
-        for service in self.services.extract_if(.., |service| gone(service)) {
-            if service.rules.task.is_none() {
+        for mut service in self.services.extract_if(.., |service| gone(service)) {
+            if service.rules.task.is_some() {
+                service.tell_end(out);
+            } else {
                 self.departed.insert(service.name().clone(), service.snapshot().departed());
             }
         }

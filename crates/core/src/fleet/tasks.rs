@@ -55,6 +55,13 @@ impl Fleet {
         };
         let change = Change::Requested { op, what: "input" };
         out.push(Action::Note(Note { process: Some(process.clone()), change }));
+        self.typing.insert(op);
         out.push(Action::Input { run: RunId { process: process.clone(), number }, op });
+    }
+
+    pub(super) fn input_done(&mut self, op: OpId, outcome: Typed, out: &mut Actions) {
+        if self.typing.remove(&op) {
+            out.push(Action::Finish { op, outcome: Outcome::Typed(outcome) });
+        }
     }
 }

@@ -145,6 +145,8 @@ pub struct Service {
     pub(crate) starts: u64,
     /// Removed from the configuration: goes away once nothing of it is left.
     pub(crate) leaving: bool,
+    /// A task: it was told how it ended.
+    pub(crate) end_told: bool,
 }
 
 /// A build that was told to end.
@@ -212,6 +214,7 @@ impl Service {
             next_build: 1,
             starts: 0,
             leaving: false,
+            end_told: false,
         }
     }
 

@@ -198,6 +198,7 @@ impl Service {
         let mut ops = std::mem::take(&mut run.ops);
         let asked = asked || self.live.as_ref().is_none_or(|live| live.number != number);
         self.note(out, Change::SpawnFailed { run: number, error: error.clone() });
+        self.end_told = true;
         let outcome = match asked {
             true => Outcome::Overtaken { by: "stop" },
             false => Outcome::SpawnFailed { run: number, error: error.clone() },
@@ -351,13 +352,17 @@ impl Service {
         }
         self.last_exit = Some(LastExit { run: number, ending, at, asked });
         self.note(out, Change::Ended { run: number, ending, asked });
+        self.end_told = true;
+        self.tell_that_it_ran(number, out);
         if asked {
             return;
         }
         let kill_at = around.now + self.rules.stop.grace;
+        // one that the manager before was ending is ended to the last of it
+        let is_live = self.live.as_ref().is_some_and(|live| live.number == number);
         let phase = match self.rules.task {
-            Some(_) => Phase::Leaderless { since: at },
-            None => Phase::Stopping { kill_at, reason: StopReason::Leftovers },
+            Some(_) if is_live => Phase::Leaderless { since: at },
+            _ => Phase::Stopping { kill_at, reason: StopReason::Leftovers },
         };
         if let Some(run) = self.run_mut(number) {
             run.phase = phase;

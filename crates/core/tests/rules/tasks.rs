@@ -183,7 +183,10 @@ fn input_goes_to_the_live_run_and_its_fate_is_the_outcome() {
     let mut rig = Rig::up(&config(vec![command("web")]));
     let (op, actions) = rig.ask(Request::Input { process: "web".into() });
     assert_eq!(does(&actions), [format!("input of op {} to web#1", op.0)]);
-    for fate in [Typed::Taken, Typed::Full { room: 7 }, Typed::NoInput, Typed::Closed] {
+    for (time, fate) in
+        [Typed::Taken, Typed::Full { room: 7 }, Typed::NoInput, Typed::Closed].into_iter().enumerate()
+    {
+        let op = if time == 0 { op } else { rig.ask(Request::Input { process: "web".into() }).0 };
         let actions = rig.step(Event::InputDone { op, outcome: fate.clone() });
         assert_eq!(finished(&actions), [(op, Outcome::Typed(fate))]);
     }
@@ -275,4 +278,55 @@ fn a_manager_with_a_process_stays() {
     let (_, actions) = rig.stop("web");
     rig.cooperate(actions);
     assert_eq!(does(&rig.wait_secs(10_000.0)), [""; 0]);
+}
+
+#[test]
+fn what_a_stop_left_when_its_manager_died_is_ended_by_the_next_one() {
+    let mut rig = with_nothing();
+    let task = running(&mut rig, TaskRules::default());
+    rig.stop(&task);
+    rig.die_and_restore(&config(Vec::new()));
+    rig.exited(&task, 1, 0, false);
+    rig.boot();
+    assert_eq!(does(&rig.wait_secs(5.0)), ["KILL t1#1"], "it is no survivor to be kept");
+}
+
+#[test]
+fn a_task_that_was_accepted_before_the_first_step_is_started_after_it_or_by_the_next_manager() {
+    let nothing = config(Vec::new());
+    let mut rig = Rig::new(&nothing);
+    rig.run_task(TaskRules::default());
+    assert_eq!(does(&rig.boot()), ["spawn t1#1 release"]);
+    let mut rig = Rig::new(&nothing);
+    rig.run_task(TaskRules::default());
+    rig.die_and_restore(&nothing);
+    assert_eq!(does(&rig.boot()), ["spawn t1#1 release"]);
+}
+
+#[test]
+fn the_end_of_a_task_that_never_ran_is_told_too() {
+    let unstarted = |actions: &[Action]| {
+        let told = |action: &&Action| matches!(action, Action::Note(note) if matches!(note.change, Change::SpawnFailed { .. }));
+        actions.iter().filter(told).count()
+    };
+    let mut rig = Rig::new(&config(Vec::new()));
+    let (task, _, _) = rig.run_task(TaskRules::default());
+    rig.stop(&task);
+    assert_eq!(unstarted(&rig.boot()), 1);
+    let mut rig = with_nothing();
+    let (task, _, _) = rig.run_task(TaskRules::default());
+    rig.stop(&task);
+    rig.die_and_restore(&config(Vec::new()));
+    rig.never_started(&task, 1);
+    assert_eq!(unstarted(&rig.boot()), 1);
+    assert!(rig.fleet.service(&task).is_none());
+}
+
+#[test]
+fn input_ends_once_however_often_it_is_reported() {
+    let mut rig = Rig::up(&config(vec![command("web")]));
+    let (op, _) = rig.ask(Request::Input { process: "web".into() });
+    let done = || Event::InputDone { op, outcome: Typed::Taken };
+    assert_eq!(finished(&rig.step(done())).len(), 1);
+    assert_eq!(finished(&rig.step(done())), []);
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bpm_core::fleet::{Action, Actions, Change, Event, Fleet};
 use bpm_core::ids::{Mode, Name, OpId};
-use bpm_core::service::{Intent, Service, State};
+use bpm_core::service::{Intent, Phase, Service, State};
 use bpm_core::time::Time;
 
 /// Watches one manager's life.
@@ -113,7 +113,9 @@ fn explained(fleet: &Fleet, service: &Service, now: Time) -> Checked {
     let why = fleet.explain(name, now).ok_or_else(|| format!("{name}: no explanation"))?;
     let under_way = matches!(why.state, State::Running | State::Starting | State::Stopping);
     let helped = under_way || why.unblocks.as_ref().is_some_and(|help| !help.is_empty());
-    let ready = service.live().is_some_and(bpm_core::service::Run::is_ready);
+    // what a task left behind runs
+    let ready =
+        service.live().is_some_and(|run| run.is_ready() || matches!(run.phase, Phase::Leaderless { .. }));
     if why.reason.is_empty() || !helped || ready != (why.state == State::Running) && why.state != State::Stuck
     {
         return Err(format!("{name}: explained as {why:?}"));

@@ -27,6 +27,17 @@ pub(crate) enum What {
     Start(&'static str),
     Stop(&'static str),
     Restart(&'static str, Option<Mode>),
+    /// The same under a key that others use, too.
+    RestartWithKey(&'static str, u64),
+    RunTask {
+        kill_after: Option<Duration>,
+    },
+    /// The newest task but so many.
+    StopTask(usize),
+    CrashTask(usize),
+    LoseTask(usize),
+    /// Into a process, or with a number into the newest task but so many.
+    Type(&'static str, Option<usize>, u64),
     Apply(usize),
     Shutdown,
     Activity,
@@ -82,23 +93,36 @@ impl Plan {
 
 fn what(draw: &mut Draw) -> What {
     let name = *draw.pick(&NAMES);
-    match draw.below(100) {
+    let few = |draw: &mut Draw, bound| usize::try_from(draw.below(bound)).expect("few");
+    match draw.below(130) {
         0..12 => What::Start(name),
         12..24 => What::Stop(name),
-        24..50 => What::Restart(name, *draw.pick(&[None, None, Some(Mode::Dev), Some(Mode::Release)])),
-        50..58 => What::Apply(usize::try_from(draw.below(5)).expect("few")),
+        24..45 => What::Restart(name, *draw.pick(&[None, None, Some(Mode::Dev), Some(Mode::Release)])),
+        45..50 => What::RestartWithKey(name, draw.below(3)),
+        50..58 => What::Apply(few(draw, 5)),
         58..62 => What::Shutdown,
         62..66 => What::Activity,
         66..69 => What::StrayTick,
         69..85 => What::Die {
             performed: *draw.pick(&[0, 0, 1, 2, 3, 100]),
             down: if draw.percent(70) { draw.millis(100) } else { draw.millis(90_000) },
-            config: draw.percent(20).then(|| usize::try_from(draw.below(5)).expect("few")),
+            config: draw.percent(20).then(|| few(draw, 5)),
             fresh: draw.percent(20),
         },
         85..87 => What::Reboot,
         87..93 => What::LoseShims(name),
-        _ => What::Crash(name),
+        93..100 => What::Crash(name),
+        100..114 => {
+            let limit = draw.millis(20_000) + Duration::from_millis(1);
+            What::RunTask { kill_after: draw.percent(40).then_some(limit) }
+        }
+        114..120 => What::StopTask(few(draw, 3)),
+        120..122 => What::CrashTask(few(draw, 3)),
+        122..124 => What::LoseTask(few(draw, 3)),
+        _ => {
+            let task = draw.percent(60).then(|| few(draw, 3));
+            What::Type(name, task, draw.below(4))
+        }
     }
 }
 

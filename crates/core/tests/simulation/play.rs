@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use bpm_core::config::Config;
 use bpm_core::fleet::{Action, Boot, Ending, Event, Fleet, Request, Snapshot};
-use bpm_core::ids::{Name, OpId, RunId};
-use bpm_core::service::Intent;
+use bpm_core::ids::{Key, Name, OpId, RunId, task_name};
+use bpm_core::service::{Intent, TaskRules};
 use bpm_core::time::Time;
 
 use crate::oracle::Oracle;
 use crate::plan::{Deed, Plan, What, configuration};
 use crate::support::words;
+use crate::tasks::Ledger;
 use crate::world::{Fact, Happening, World};
 
 #[derive(Debug)]
@@ -41,6 +42,7 @@ struct Stage<'a> {
     /// `None` while no manager lives; then what it wrote down last is in `written`.
     manager: Option<(Fleet, Oracle)>,
     written: Snapshot,
+    ledger: Ledger,
     doom: Option<Doom>,
     fresh: bool,
     lives: u64,
@@ -68,6 +70,7 @@ impl<'a> Stage<'a> {
             config: configuration(usize::try_from(plan.seed % 4).expect("small")),
             manager: None,
             written: Snapshot::empty(START),
+            ledger: Ledger::default(),
             doom: None,
             fresh: false,
             lives: 0,
@@ -203,6 +206,15 @@ impl<'a> Stage<'a> {
             What::Start(process) => self.ask(Request::Start { process: process.into() }),
             What::Stop(process) => self.ask(Request::Stop { process: process.into() }),
             What::Restart(process, recipe) => self.ask(Request::Restart { process: process.into(), recipe }),
+            What::RestartWithKey(process, key) => {
+                let what = Request::Restart { process: process.into(), recipe: None };
+                self.ask_with_key(Some(format!("restart {key}").into()), what)
+            }
+            What::RunTask { .. }
+            | What::StopTask(_)
+            | What::CrashTask(_)
+            | What::LoseTask(_)
+            | What::Type(..) => self.deed_about_tasks(deed.what),
             What::Apply(which) => {
                 let config = configuration(which);
                 if self.manager.as_ref().is_some_and(|(fleet, _)| !fleet.is_closing()) {
@@ -221,28 +233,66 @@ impl<'a> Stage<'a> {
             What::Reboot => {
                 self.write_down();
                 self.world.reboot();
+                self.ledger.rebooted();
                 self.die(Duration::from_secs(1));
                 self.written = self.written.clone().at_rest(self.world.now);
                 Ok(())
             }
-            What::LoseShims(process) => {
-                self.world.of(process).into_iter().for_each(|run| self.world.happens(Fact::ShimDies(run)));
-                Ok(())
-            }
-            What::Crash(process) => {
-                let crash = |run| Fact::LeaderEnds(run, Ending::Signal(11));
-                self.world.of(process).into_iter().for_each(|run| self.world.happens(crash(run)));
-                Ok(())
-            }
+            What::LoseShims(process) => self.happens_to(process, Fact::ShimDies),
+            What::Crash(process) => self.happens_to(process, |run| Fact::LeaderEnds(run, Ending::Signal(11))),
         }
     }
 
+    fn deed_about_tasks(&mut self, what: What) -> Result<(), String> {
+        match what {
+            What::RunTask { kill_after } => {
+                let Some((fleet, _)) = &self.manager else { return Ok(()) };
+                let task = task_name(fleet.next_task());
+                self.ask(Request::RunTask { task, rules: TaskRules { kill_after } })
+            }
+            What::StopTask(which) => match self.task(which) {
+                Some(process) => self.ask(Request::Stop { process }),
+                None => Ok(()),
+            },
+            What::CrashTask(which) => match self.task(which) {
+                Some(process) => self.happens_to(&process, |run| Fact::LeaderEnds(run, Ending::Signal(11))),
+                None => Ok(()),
+            },
+            What::LoseTask(which) => match self.task(which) {
+                Some(process) => self.happens_to(&process, Fact::ShimDies),
+                None => Ok(()),
+            },
+            What::Type(process, task, key) => {
+                let process = task.and_then(|which| self.task(which)).unwrap_or_else(|| process.into());
+                let key = (key > 0).then(|| format!("type {key}").into());
+                self.ask_with_key(key, Request::Input { process })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The newest task but so many.
+    fn task(&self, which: usize) -> Option<Name> {
+        let mut tasks = self.ledger.accepted();
+        tasks.sort_by_key(|name| bpm_core::ids::task_number(name));
+        tasks.into_iter().rev().nth(which)
+    }
+
+    fn happens_to(&mut self, process: &str, fact: impl Fn(RunId) -> Fact) -> Result<(), String> {
+        self.world.of(process).into_iter().for_each(|run| self.world.happens(fact(run)));
+        Ok(())
+    }
+
     fn ask(&mut self, what: Request) -> Result<(), String> {
+        self.ask_with_key(None, what)
+    }
+
+    fn ask_with_key(&mut self, key: Option<Key>, what: Request) -> Result<(), String> {
         self.ops += 1;
         let op = OpId(self.ops);
         let Some((_, oracle)) = &mut self.manager else { return Ok(()) };
         oracle.asked(op);
-        self.step(&Event::Asked { op, key: None, what })
+        self.step(&Event::Asked { op, key, what })
     }
 
     /// One step of the manager; what it wants done is performed after its state was written down.
@@ -258,6 +308,7 @@ impl<'a> Stage<'a> {
             self.world.told_gone.insert(run.clone());
         }
         let judged = oracle.judge(fleet, event, &actions, now);
+        let judged = judged.and_then(|()| self.ledger.judge(fleet, event, &actions));
         if self.verbose {
             let after = words::fleet(fleet, now);
             self.tell(|| format!("{} → {after}; {}", words::event(event), words::actions(&actions)));
@@ -310,15 +361,24 @@ impl<'a> Stage<'a> {
         let life = self.lives;
         self.tell(|| format!("manager {life} begins"));
         let fleet = Fleet::restore(&self.config, snapshot, now);
+        self.ledger.reborn(&self.written, &fleet)?;
         let oracle = Oracle::new(&fleet);
         self.manager = Some((fleet, oracle));
         self.world.life = Some(self.lives);
-        for event in found {
-            self.step(&event)?;
-        }
-        let fresh = std::mem::take(&mut self.fresh);
         // the manager does not end itself while somebody may come
         self.step(&Event::Clients { connected: 1 })?;
-        self.step(&Event::Boot(Boot { dev: self.lives.is_multiple_of(5), fresh }))
+        let fresh = std::mem::take(&mut self.fresh);
+        let boot = Event::Boot(Boot { dev: self.lives.is_multiple_of(5), fresh });
+        // shims take their time to answer, and what is asked for meanwhile comes before the boot
+        let mut draw = self.world.draw("found", "", life);
+        if !draw.percent(40) {
+            for event in found {
+                self.step(&event)?;
+            }
+            return self.step(&boot);
+        }
+        found.into_iter().for_each(|event| self.world.found_late(event));
+        self.world.plan(draw.millis(5000), Happening::Report(life, boot));
+        Ok(())
     }
 }

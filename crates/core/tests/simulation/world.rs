@@ -7,8 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use bpm_core::fleet::{Action, BuildFailure, BuildOutcome, Ending, Event, Snapshot, SpawnError};
-use bpm_core::ids::{BuildId, Name, RunId};
+use bpm_core::fleet::{Action, BuildFailure, BuildOutcome, Ending, Event, Snapshot, SpawnError, Typed};
+use bpm_core::ids::{BuildId, Name, OpId, RunId, task_number};
 use bpm_core::service::{Artefact, ServiceSnapshot, SnapshotPhase};
 use bpm_core::time::Time;
 
@@ -88,6 +88,8 @@ pub(crate) struct World {
     /// Highest run and build numbers that were ever used, per name.
     runs_used: BTreeMap<Name, u64>,
     builds_used: BTreeMap<Name, u64>,
+    /// What was to be begun and never was; who has not yet heard of that may try to end it.
+    never_began: BTreeSet<(Name, u64, bool)>,
     /// Runs whose end some manager was told of.
     pub(crate) told_gone: BTreeSet<RunId>,
     last_report: BTreeMap<(Name, u64, bool), Time>,
@@ -109,6 +111,7 @@ impl World {
             makings: BTreeMap::new(),
             runs_used: BTreeMap::new(),
             builds_used: BTreeMap::new(),
+            never_began: BTreeSet::new(),
             told_gone: BTreeSet::new(),
             last_report: BTreeMap::new(),
             life: None,
@@ -155,6 +158,19 @@ impl World {
         }
     }
 
+    /// What a manager finds about what the one before left, told with the usual delay.
+    pub(crate) fn found_late(&mut self, event: Event) {
+        match &event {
+            Event::BuildDone { build, .. } => self.report(&build.process.clone(), build.number, true, event),
+            Event::Adopted { run, .. }
+            | Event::Exited { run, .. }
+            | Event::Lost { run, .. }
+            | Event::SpawnFailed { run, .. }
+            | Event::NeverStarted { run } => self.report_run(&run.clone(), event),
+            _ => {}
+        }
+    }
+
     fn report_run(&mut self, run: &RunId, event: Event) {
         self.report(&run.process, run.number, false, event);
     }
@@ -167,8 +183,18 @@ impl World {
             Action::Spawn { run, artefact, .. } => self.spawn(run, *artefact),
             Action::Terminate { run, .. } => self.signal(run, false),
             Action::Kill { run } => self.signal(run, true),
-            Action::Input { .. } | Action::Finish { .. } | Action::Note(_) | Action::Quit => Ok(()),
+            Action::Input { run, op } => self.type_into(run, *op),
+            Action::Finish { .. } | Action::Note(_) | Action::Quit => Ok(()),
         }
+    }
+
+    fn type_into(&mut self, run: &RunId, op: OpId) -> Checked {
+        let Some(program) = self.programs.get(run) else {
+            return Err(format!("{run:?} is typed into but was never started"));
+        };
+        let outcome = if program.stage == Stage::Up { Typed::Taken } else { Typed::Closed };
+        self.report_run(run, Event::InputDone { op, outcome });
+        Ok(())
     }
 
     fn build(&mut self, build: &BuildId) -> Checked {
@@ -197,6 +223,9 @@ impl World {
 
     fn end_build(&mut self, build: &BuildId, kill: bool) -> Checked {
         let Some(making) = self.makings.get(build) else {
+            if self.never_began.contains(&(build.process.clone(), build.number, true)) {
+                return Ok(());
+            }
             return Err(format!("{build:?} is ended but never began"));
         };
         if kill || making.heeds_cancel {
@@ -214,6 +243,10 @@ impl World {
         *used = run.number;
         if let Some(other) = self.alive(&run.process) {
             return Err(format!("{run:?} is started while {other:?} is alive"));
+        }
+        let is_task = task_number(&run.process).is_some();
+        if let Some((before, _)) = self.programs.iter().find(|(id, _)| is_task && id.process == run.process) {
+            return Err(format!("{run:?} is started, and {before:?} was: a task is run once"));
         }
         self.check_artefact(run, artefact)?;
         let manners = self.manners(run);
@@ -289,6 +322,9 @@ impl World {
             return Err(format!("{run:?} is signalled after its end was reported"));
         }
         let Some(program) = self.programs.get_mut(run) else {
+            if self.never_began.contains(&(run.process.clone(), run.number, false)) {
+                return Ok(());
+            }
             return Err(format!("{run:?} is signalled but was never started"));
         };
         match kill {
@@ -381,6 +417,11 @@ impl World {
         program.ended = Some((ending, at));
         let tree_empty = !program.manners.has_children;
         program.stage = if tree_empty { Stage::Gone } else { Stage::LeaderGone };
+        // what a task leaves behind may also end by itself
+        let mut draw = self.draw("survivors", &run.process, run.number);
+        if task_number(&run.process).is_some() && !tree_empty && draw.percent(30) {
+            self.fact(draw.millis(60_000), Fact::AllEnd(run.clone(), Ending::Code(0)));
+        }
         self.report_run(run, Event::Exited { run: run.clone(), ending, at, tree_empty });
     }
 
@@ -458,6 +499,7 @@ impl World {
         let Some(program) = self.programs.get(&run) else {
             let used = self.runs_used.entry(run.process.clone()).or_default();
             *used = (*used).max(run.number); // its directory may exist
+            self.never_began.insert((run.process.clone(), run.number, false));
             return found.push(Event::NeverStarted { run });
         };
         let (pid, started) = (program.pid, program.started);
@@ -483,6 +525,7 @@ impl World {
             None => {
                 let used = self.builds_used.entry(build.process.clone()).or_default();
                 *used = (*used).max(build.number);
+                self.never_began.insert((build.process.clone(), build.number, true));
                 found.push(Event::BuildDone { build, outcome: BuildOutcome::NeverStarted });
             }
         }
