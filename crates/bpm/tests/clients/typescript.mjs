@@ -114,22 +114,27 @@ async function completion(client) {
 
 // A restart prints something: whoever watches the log is told, once it has been asked for and until it no longer is.
 async function push(client) {
-  const { promise: told, resolve, reject } = Promise.withResolvers();
-  client.setNotificationHandler('notifications/resources/updated', ({ params }) => resolve(params.uri));
-  const late = setTimeout(reject, DEADLINE_MS, new Error('nobody was told'));
+  let told = Promise.withResolvers();
+  client.setNotificationHandler('notifications/resources/updated', ({ params }) => told.resolve(params.uri));
+  const next = async () => {
+    const late = setTimeout(told.reject, DEADLINE_MS, new Error('nobody was told'));
+    assert.equal(await told.promise, LOGS);
+    clearTimeout(late);
+    told = Promise.withResolvers();
+  };
   let end;
   if (eraName === 'modern') {
     const subscription = await client.listen({ resourceSubscriptions: [LOGS] });
     assert.deepEqual(subscription.honoredFilter.resourceSubscriptions, [LOGS]);
     end = () => subscription.close();
+    await next(); // at once, since it is acknowledged before it is begun
   } else {
     await client.subscribeResource({ uri: LOGS });
     end = () => client.unsubscribeResource({ uri: LOGS });
   }
   const restarted = await client.callTool({ name: 'restart', arguments: { process: 'app' } });
   assert.ok(!restarted.isError, textOf(restarted));
-  assert.equal(await told, LOGS);
-  clearTimeout(late);
+  await next();
   await end();
 }
 

@@ -9,6 +9,7 @@ use crate::legacy::{ask, begin};
 use crate::stdio::{Session, modern};
 use crate::support::{Server, Stream, reaches};
 
+const LIST_CHANGED: &str = "notifications/resources/list_changed";
 const API: &str = "bpm://process/api/logs";
 
 fn is_updated(message: &Value, uri: &str) -> bool {
@@ -29,7 +30,12 @@ async fn a_listener_is_told_what_it_asked_for() {
     assert_eq!(acknowledged["method"], "notifications/subscriptions/acknowledged");
     let expected = json!({"resourceSubscriptions": [API, "bpm://status"], "resourcesListChanged": true});
     assert_eq!(acknowledged["params"]["notifications"], expected);
-    reaches(&server.control.watched, 1).await;
+    // At once, since anything may have changed since the acknowledgement; from then on every change.
+    let first = [stream.next().await.unwrap(), stream.next().await.unwrap(), stream.next().await.unwrap()];
+    for uri in [API, "bpm://status"] {
+        assert!(first.iter().any(|message| is_updated(message, uri)), "{first:?}");
+    }
+    assert!(first.iter().any(|message| message["method"] == LIST_CHANGED), "{first:?}");
     server.control.happens(Change::Log("api".to_owned())).await;
     let log = stream.next().await.unwrap();
     assert!(is_updated(&log, API), "{log}");
@@ -37,10 +43,7 @@ async fn a_listener_is_told_what_it_asked_for() {
     server.control.event("t1", EventKind::Started, None).await;
     let both = [stream.next().await.unwrap(), stream.next().await.unwrap()];
     assert!(both.iter().any(|message| is_updated(message, "bpm://status")), "{both:?}");
-    assert!(
-        both.iter().any(|message| message["method"] == "notifications/resources/list_changed"),
-        "{both:?}"
-    );
+    assert!(both.iter().any(|message| message["method"] == LIST_CHANGED), "{both:?}");
     let faces: Vec<String> = server.control.seen().into_iter().map(|(_, origin)| origin.face).collect();
     assert!(faces.iter().all(|face| face == "resource"), "{faces:?}");
     server.shutdown.cancel();

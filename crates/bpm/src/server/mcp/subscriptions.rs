@@ -48,6 +48,8 @@ pub(super) async fn listen<C: Control>(
         return Ok(());
     }
     let mut updates = Updates::open(control, wanted, list).await.map_err(|error| fault(&error))?;
+    // The SDK has acknowledged it before it was begun; what changed in between is not known.
+    updates.missed();
     let tells = async {
         while let Some(notice) = updates.next().await {
             if !tell(subscription.sink(), &notice, &asked).await {

@@ -102,15 +102,18 @@ impl Updates {
                     self.pace.changed(Notice::ListChanged, now);
                 }
             }
-            // Whatever it was.
-            Change::Missed(_) => {
-                for uri in &self.wanted {
-                    self.pace.changed(Notice::Updated(uri.clone()), now);
-                }
-                if self.list.is_some() {
-                    self.pace.changed(Notice::ListChanged, now);
-                }
-            }
+            Change::Missed(_) => self.missed(),
+        }
+    }
+
+    /// Anything may have changed.
+    pub(super) fn missed(&mut self) {
+        let now = Instant::now();
+        for uri in &self.wanted {
+            self.pace.changed(Notice::Updated(uri.clone()), now);
+        }
+        if self.list.is_some() {
+            self.pace.changed(Notice::ListChanged, now);
         }
     }
 }
