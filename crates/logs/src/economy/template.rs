@@ -1,11 +1,13 @@
 //! Owns which lines count as alike: those that differ only in numbers, identifiers, times, durations and
-//! sizes. Must not know where lines come from.
+//! sizes. Where in a file something is, is none of these. Must not know where lines come from.
 
 const UUID_BYTES: usize = 36;
 /// Stands for whatever varies; no character of a clean line.
 const VARIES: u8 = 1;
 /// From this length on a word of hexadecimal letters alone is an identifier.
 const HEX_WORD_BYTES: usize = 8;
+/// `swift`, and the like of it.
+const EXTENSION_BYTES: usize = 6;
 /// From this length on a word that goes to and fro between letters and digits is an identifier.
 const ID_BYTES: usize = 8;
 
@@ -119,7 +121,9 @@ impl Reader<'_> {
             return if hex { self.varies(word.len()) } else { self.plain(word.len()) };
         }
         let leading = word.iter().take_while(|b| b.is_ascii_digit()).count();
-        if leading > 0 && (leading == word.len() || is_unit(&word[leading..])) {
+        if leading == word.len() && self.is_after_file() {
+            self.place();
+        } else if leading > 0 && (leading == word.len() || is_unit(&word[leading..])) {
             self.number();
         } else if is_identifier(word) {
             self.varies(word.len());
@@ -162,6 +166,30 @@ impl Reader<'_> {
             }
         }
         self.varies(end - self.at);
+    }
+
+    /// Whether a line number is next: `src/main.rs:12:5`, `app.ts(12,5)`, `File "app.py", line 12`.
+    fn is_after_file(&self) -> bool {
+        let before = &self.bytes[..self.at];
+        let Some(file) = before.strip_suffix(b":").or_else(|| before.strip_suffix(b"(")) else {
+            return before.ends_with(b"\", line ");
+        };
+        let letters = file.iter().rev().take_while(|byte| byte.is_ascii_alphabetic()).count();
+        let name = &file[..file.len() - letters];
+        (1..=EXTENSION_BYTES).contains(&letters)
+            && matches!(name, [.., before, b'.'] if is_word(*before) && !before.is_ascii_digit())
+    }
+
+    /// Line and column as they are: two errors of one kind are two errors.
+    fn place(&mut self) {
+        loop {
+            self.plain(self.word_at(self.at).len());
+            if !matches!(self.bytes.get(self.at), Some(b':' | b',')) || !self.is_digit(self.at + 1) {
+                return;
+            }
+            self.hash.byte(self.bytes[self.at]);
+            self.at += 1;
+        }
     }
 
     /// Letters as they are, numbers among them as what varies: `worker-12b`, `x86_64`.
@@ -273,6 +301,9 @@ mod tests {
             ("worker12 done", "worker7 done"),
             ("10.0.0.1:80", "192.168.1.20:54321"),
             ("total 1,234,567", "total 9"),
+            ("at line 3", "at line 4"),
+            ("12:30:01.5 main.rs:7 up", "12:30:02.5 main.rs:7 up"),
+            ("read config.toml in 3 ms", "read config.toml in 4 ms"),
             ("req a8F3kZ9q2", "req Zk10aa9bb1"),
         ] {
             assert_eq!(template(a), template(b), "{a} / {b}");
@@ -291,6 +322,12 @@ mod tests {
             ("12 errors", "12 warnings"),
             ("facade", "decade"),
             ("GET /a 200", "GET /b 200"),
+            (" --> src/main.rs:2:20", " --> src/main.rs:3:20"),
+            (" --> src/main.rs:2:20", " --> src/main.rs:2:2"),
+            (" --> src/main.rs:2:20", " --> src/main.rs:2:20:1"),
+            ("app.ts(3,7): error TS2322", "app.ts(3,9): error TS2322"),
+            ("  File \"app.py\", line 3", "  File \"app.py\", line 4"),
+            ("main.c:3: warning", "main.c:4: warning"),
         ] {
             assert_ne!(template(a), template(b), "{a} / {b}");
         }
