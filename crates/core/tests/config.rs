@@ -9,8 +9,8 @@ use std::fmt::Debug;
 use std::time::Duration;
 
 use bpm_core::config::{
-    CommandLine, Config, Kind, LogLimits, McpPort, PerMode, Process, RestartPolicy, RustTarget, Signal,
-    Source, parse,
+    CommandLine, Config, ErrorRules, Kind, LogLimits, McpPort, PerMode, Process, RestartPolicy, RustTarget,
+    Signal, Source, parse,
 };
 use bpm_core::ids::Mode;
 
@@ -167,6 +167,17 @@ fn any_process(shown: &mut Shown) {
     let text = "logs.max_bytes = 65536";
     shown.key(key("logs.max_bytes"), &base, logs(4, 2 * gib), text, logs(4, 65536), own);
     shown.key(key("autostart"), COMMAND, true, "autostart = false", false, |c| only(c).autostart);
+    let rules = |matches: &[&str], ignore: &[&str]| {
+        let owned = |list: &[&str]| list.iter().map(|p| (*p).to_owned()).collect();
+        ErrorRules { matches: owned(matches), ignore: owned(ignore) }
+    };
+    let own = |c: &Config| only(c).errors.clone();
+    let text = r"errors = { match = ['^oops \d+'], ignore = ['(?i)known'] }";
+    shown.key(key("errors"), COMMAND, rules(&[], &[]), text, rules(&[r"^oops \d+"], &["(?i)known"]), own);
+    let text = "errors.match = ['a', 'b|c']";
+    shown.key(key("errors.match"), COMMAND, rules(&[], &[]), text, rules(&["a", "b|c"], &[]), own);
+    let text = "errors.ignore = ['a']";
+    shown.key(key("errors.ignore"), COMMAND, rules(&[], &[]), text, rules(&[], &["a"]), own);
     shown.key(key("pty"), COMMAND, false, "pty = true", true, |c| only(c).pty);
 }
 

@@ -449,3 +449,22 @@ fn hostile_files_of_the_full_size_are_answered() {
     let processes: String = (0..12_000).map(|index| format!("[process.p{index}]\n")).collect();
     assert!(faults(&processes, Some(&processes.replace(".p", ".q"))).count() > 0);
 }
+
+#[test]
+fn patterns_that_are_none_or_too_large() {
+    let many = vec!["'a'"; 33].join(", ");
+    let long = "a".repeat(1_001);
+    let text = format!(
+        r#"
+[process.a]
+command = "serve"
+errors = {{ match = ["ok", "a)|(b", "", '(?:\w{{100}}){{100}}'], ignore = "x" }}
+[process.b]
+command = "serve"
+errors.match = [{many}]
+errors.ignore = ["{long}", 3, '[[:nope:]]']
+errors.matches = []
+"#
+    );
+    insta::assert_snapshot!(drawn(&text));
+}

@@ -38,7 +38,7 @@ const FORBIDDEN: &[&str] = &[
     "thread_local!",
 ];
 
-const DEPENDENCIES: &[&str] = &["strsim", "toml", "unicode-width"];
+const DEPENDENCIES: &[&str] = &["regex-syntax", "strsim", "toml", "unicode-width"];
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))

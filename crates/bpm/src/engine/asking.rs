@@ -1,6 +1,7 @@
 //! What is asked of the engine about tasks, input and names. Each is answered within the turn that takes it.
 
 use bpm_api::{Code, Error, EventKind, Origin, RunTask, TaskStatus};
+use bpm_core::config::ErrorRules;
 use bpm_core::fleet::{Action, Event, MAX_TASKS, Outcome, Request};
 use bpm_core::ids::{Name, task_name, task_number};
 use bpm_core::service::TaskRules;
@@ -87,10 +88,11 @@ impl Engine {
         if let Some(service) = configured.clone().find(|service| **service.name() == *name) {
             let config = self.performer.config().process(name);
             let pty = config.is_some_and(|process| process.pty);
-            return Ok(Known { id: service.name().clone(), pty });
+            let errors = config.map(|process| process.errors.clone()).unwrap_or_default();
+            return Ok(Known { id: service.name().clone(), pty, errors });
         }
         if let Some(record) = self.tasks.find(name) {
-            return Ok(Known { id: record.id(), pty: record.pty });
+            return Ok(Known { id: record.id(), pty: record.pty, errors: ErrorRules::default() });
         }
         if task_number(name).is_some() {
             return Err(self.unknown_task(name));

@@ -1,5 +1,6 @@
 //! What whoever waits must know of a process or task: plain facts, taken from the core and the task's record.
 
+use bpm_core::config::ErrorRules;
 use bpm_core::fleet::Ending;
 use bpm_core::ids::{Name, task_number};
 use bpm_core::service::{Rest, Service};
@@ -146,4 +147,6 @@ pub(super) struct Known {
     pub(super) id: Name,
     /// It has a terminal.
     pub(super) pty: bool,
+    /// What in its output is an error.
+    pub(super) errors: ErrorRules,
 }

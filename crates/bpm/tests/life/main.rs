@@ -11,6 +11,7 @@ mod browser;
 mod clients;
 mod conformance;
 mod crash;
+mod errors;
 mod progress;
 mod python_client;
 mod restart;

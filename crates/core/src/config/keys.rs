@@ -59,6 +59,9 @@ pub const KEYS: &[Key] = &[
     key("process.NAME.logs", "{ keep_runs, max_bytes }", "none", "retention, where it differs from the project's"),
     key("process.NAME.logs.keep_runs", "integer", "10", "runs and builds whose logs are kept"),
     key("process.NAME.logs.max_bytes", "size", "\"1G\"", "bytes of log kept (K, M, G, T are powers of 1024)"),
+    key("process.NAME.errors", "{ match, ignore }", "none", "what in its output is an error, apart from what bpm knows for one by itself"),
+    key("process.NAME.errors.match", "array of patterns", "[]", "a line that one of these regular expressions matches is an error"),
+    key("process.NAME.errors.ignore", "array of patterns", "[]", "a line that one of these matches is none, nor is a report that it belongs to; wins over everything else"),
     key("process.NAME.pty", "boolean", "false", "whether it runs on a terminal of its own, so that it can be typed to"),
     key("process.NAME.autostart", "boolean", "true", "whether it is started with the project"),
 ];

@@ -8,6 +8,7 @@
 //! - `keys`: the table of keys; `model`: what comes out; `fault`, `render`: what comes out instead
 //! - `text` → `syntax` → `tree` → `reader`, `values` → `process` and [`parse`]
 
+mod errors;
 mod fault;
 mod keys;
 mod model;
@@ -24,8 +25,8 @@ use std::time::Duration;
 pub use self::fault::{Fault, FaultKind, Faults, MAX_KEPT};
 pub use self::keys::{KEYS, Key, LATER};
 pub use self::model::{
-    CommandLine, Config, Env, GiveUp, Kind, LogLimits, McpPort, Note, PerMode, Process, RestartPolicy,
-    RustTarget, Signal, StopRule, Timing,
+    CommandLine, Config, Env, ErrorRules, GiveUp, Kind, LogLimits, McpPort, Note, PerMode, Process,
+    RestartPolicy, RustTarget, Signal, StopRule, Timing,
 };
 pub use self::render::MAX_SHOWN;
 
@@ -241,6 +242,7 @@ mod tests {
         give_up = {}
         stop = {}
         logs = {}
+        errors = {}
     "#;
 
     #[test]

@@ -98,6 +98,7 @@ pub struct Process {
     pub give_up: Option<GiveUp>,
     pub stop: StopRule,
     pub logs: LogLimits,
+    pub errors: ErrorRules,
     /// Started with the project.
     pub autostart: bool,
     /// It runs on a pseudo-terminal of its own.
@@ -110,6 +111,15 @@ impl Process {
     pub fn command_line(&self, mode: Mode) -> Option<&CommandLine> {
         self.run.get(mode).as_ref().or(self.command.as_ref())
     }
+}
+
+/// What in the output of a process is an error, apart from what is known to be one in any. Regular expressions whose
+/// syntax and size are checked.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ErrorRules {
+    pub matches: Vec<String>,
+    /// They win.
+    pub ignore: Vec<String>,
 }
 
 /// How a process is built and found.

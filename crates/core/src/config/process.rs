@@ -5,6 +5,7 @@ use crate::ids;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::errors;
 use super::fault::{FaultKind, tick};
 use super::keys::{self, PROCESS};
 use super::model::{
@@ -78,6 +79,7 @@ pub(super) fn read(
         logs: (reader
             .optional(&fields, "logs", |reader, field| log_limits(reader, field, "process.NAME.logs", logs)))
         .unwrap_or(logs),
+        errors: reader.optional(&fields, "errors", errors::read).unwrap_or_default(),
         pty: (reader.optional(&fields, "pty", Reader::boolean)).unwrap_or(false),
         autostart: (reader.optional(&fields, "autostart", Reader::boolean)).unwrap_or(true),
     };

@@ -9,8 +9,8 @@ pub(crate) mod words;
 use std::time::Duration;
 
 use bpm_core::config::{
-    CommandLine, Config, Env, Kind, LogLimits, PerMode, Process, RestartPolicy, RustTarget, Signal, StopRule,
-    Timing,
+    CommandLine, Config, Env, ErrorRules, Kind, LogLimits, PerMode, Process, RestartPolicy, RustTarget,
+    Signal, StopRule, Timing,
 };
 
 pub(crate) fn secs(seconds: f64) -> Duration {
@@ -50,6 +50,7 @@ pub(crate) fn command(name: &str) -> Process {
         stop: StopRule { signal: Signal::TERM, grace: secs(5.0) },
         logs: log_limits(),
         pty: false,
+        errors: ErrorRules::default(),
         autostart: true,
     }
 }

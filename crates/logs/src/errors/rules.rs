@@ -11,7 +11,7 @@ use super::shape::Shape;
 use super::{BadPattern, Kind};
 
 /// Patterns of the configuration may compile to this much.
-const REGEX_BYTES: usize = 1 << 20;
+const REGEX_BYTES: usize = 16 << 20;
 
 /// A line with none of these begins no report. They are found by vector instructions as long as there are at
 /// most 64.

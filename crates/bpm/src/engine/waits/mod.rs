@@ -176,10 +176,10 @@ struct End {
 impl<'h> Wait<'h> {
     fn new(handle: &'h Handle, question: Question, labels: Vec<String>, known: Vec<Known>) -> Wait<'h> {
         let project = handle.project();
-        let targets = labels.into_iter().zip(known).map(|(label, Known { id, .. })| {
+        let targets = labels.into_iter().zip(known).map(|(label, Known { id, errors, .. })| {
             let from = question.cursor.as_ref().and_then(|cursor| cursor.place(&id));
             Target {
-                tail: Some(Tail::new(project, &id, &question.hunt, from)),
+                tail: Some(Tail::new(project, &id, &question.hunt, errors, from)),
                 label,
                 name: id,
                 facts: Facts::default(),

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bpm_api::{Code, Error};
+use bpm_core::config::ErrorRules;
 use bpm_core::ids::Name;
-use bpm_logs::errors::{Detector, Finding};
+use bpm_logs::errors::{Detector, Extra, Finding};
 use bpm_logs::{Follower, ReadError, economy};
 use regex_automata::meta::Regex;
 
@@ -63,8 +64,17 @@ pub(super) struct Look {
 
 impl Tail {
     /// `from`: only what comes after this run and line.
-    pub(super) fn new(project: &Project, name: &Name, hunt: &Hunt, from: Option<(u64, u64)>) -> Tail {
-        let detector = hunt.errors.then(|| Detector::new(&bpm_logs::errors::Extra::default()).ok()).flatten();
+    pub(super) fn new(
+        project: &Project,
+        name: &Name,
+        hunt: &Hunt,
+        errors: ErrorRules,
+        from: Option<(u64, u64)>,
+    ) -> Tail {
+        let own = Extra { matches: errors.matches, ignore: errors.ignore };
+        // Their syntax and size were checked with the configuration.
+        let detector = || Detector::new(&own).or_else(|_| Detector::new(&Extra::default())).ok();
+        let detector = hunt.errors.then(detector).flatten();
         let pattern = hunt.pattern.clone();
         Tail { project: project.clone(), name: name.clone(), pattern, detector, at: None, from }
     }
@@ -180,4 +190,28 @@ fn judge(line: &TextLine, pattern: Option<&Regex>, detector: Option<&mut Detecto
 
 fn matches(pattern: Option<&Regex>, line: &TextLine) -> bool {
     pattern.is_some_and(|pattern| pattern.is_match(economy::plain_text(&line.text).as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use bpm_core::config::{Source, parse};
+
+    use super::{Detector, Extra};
+
+    /// What the configuration accepts must not be too large for the detector.
+    #[test]
+    fn the_heaviest_patterns_that_are_accepted_can_be_used() {
+        for pattern in [r"\w{6}", ".{400}", "(?i)[a-z]{350}", r"(?:\d+\s){45}", &"x".repeat(1_000), r"\pL{7}"]
+        {
+            let list = vec![format!("'{pattern}'"); 32].join(", ");
+            let text =
+                format!("[process.a]\ncommand = 'x'\nerrors = {{ match = [{list}], ignore = [{list}] }}");
+            let config = parse(Source { path: ".mcp-run", text: &text }, None)
+                .unwrap_or_else(|faults| panic!("{}", faults.render(false)));
+            let errors = config.processes[0].errors.clone();
+            assert_eq!(errors.matches.len(), 32);
+            let own = Extra { matches: errors.matches, ignore: errors.ignore };
+            assert!(Detector::new(&own).is_ok(), "{pattern}");
+        }
+    }
 }
