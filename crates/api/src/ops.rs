@@ -54,6 +54,10 @@ pub struct GetStatus {
     /// Only this process.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub process: Option<String>,
+    /// Without the events of several processes, which nobody reads there. Not a tool's parameter.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    #[schemars(skip)]
+    pub brief: bool,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -20,8 +20,12 @@ pub(crate) fn main() -> ExitCode {
         return cargo_helper::run(args.into_iter().skip(2));
     }
     log_to_stderr();
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build();
-    match runtime {
+    // A thin proxy hands each message from one pipe to the other: a second thread would only have to be woken.
+    let mut builder = match args.get(1).is_some_and(|verb| verb == "mcp") {
+        true => tokio::runtime::Builder::new_current_thread(),
+        false => tokio::runtime::Builder::new_multi_thread(),
+    };
+    match builder.worker_threads(WORKERS).enable_all().build() {
         Ok(runtime) => runtime.block_on(bpm::cli::main(args)),
         Err(error) => {
             let _ = writeln!(std::io::stderr(), "error: cannot start the runtime: {error}");

@@ -30,6 +30,8 @@ pub(super) enum Message {
     },
     Status {
         process: Option<String>,
+        /// Events of one process only.
+        brief: bool,
         reply: oneshot::Sender<Result<Status, Error>>,
     },
     /// Who is left of the runs that were sent KILL: an answer to come from each of their shims.

@@ -210,8 +210,8 @@ impl Engine {
                 actions.append(&mut self.fleet.step(Event::Asked { op, key, what }, now));
                 self.notes.keep(|process| self.fleet.service(process).is_some());
             }
-            Message::Status { process, reply } => {
-                let _ = reply.send(self.status(process.as_deref(), now));
+            Message::Status { process, brief, reply } => {
+                let _ = reply.send(self.status(process.as_deref(), brief, now));
             }
             Message::Survivors { process, reply } => {
                 let _ = reply.send(self.survivors(&process));

@@ -21,13 +21,23 @@ const MORE_EVENTS: usize = 20;
 const ENDED_TASKS: usize = 3;
 
 impl Engine {
-    pub(super) fn status(&self, process: Option<&str>, now: Time) -> Result<api::Status, api::Error> {
+    pub(super) fn status(
+        &self,
+        process: Option<&str>,
+        brief: bool,
+        now: Time,
+    ) -> Result<api::Status, api::Error> {
         let meant = process.map(|name| self.resolve(name)).transpose()?.map(|known| known.id);
         let wanted = |service: &&Service| {
             service.rules().task.is_none() && meant.as_ref().is_none_or(|name| service.name() == name)
         };
         let (tasks, more_tasks) = self.tasks_shown(meant.as_deref(), now);
-        let most = if process.is_some() { MORE_EVENTS } else { FEW_EVENTS };
+        let one = process.is_some() || self.fleet.services().len() == 1;
+        let most = match brief {
+            _ if one => MORE_EVENTS,
+            true => 0,
+            false => FEW_EVENTS,
+        };
         let processes = self
             .fleet
             .services()

@@ -46,7 +46,9 @@ fn pattern(reader: &mut Reader<'_>, field: &Field<'_>) -> Option<String> {
         (format!("it is longer than {MAX_BYTES} bytes"), "make several of it")
     } else {
         match regex_syntax::parse(text) {
-            Ok(hir) if weight(&hir) > MAX_WEIGHT => ("it repeats too much".to_owned(), "repeat less, or without a number: `*`, `+`"),
+            Ok(hir) if weight(&hir) > MAX_WEIGHT => {
+                ("it repeats too much".to_owned(), "repeat less, or without a number: `*`, `+`")
+            }
             Ok(_) => return Some(text.to_owned()),
             Err(error) => (why(&error), "the syntax is that of Rust's `regex`"),
         }

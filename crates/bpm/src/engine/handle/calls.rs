@@ -115,7 +115,7 @@ impl Handle {
         let mut known = self.calls().lock();
         let work = tokio::spawn(async move {
             // boxed: a call may carry out any call
-            let outcome = Box::pin(handle.carry_out_any(request, origin, LONGEST_WAIT)).await;
+            let outcome = Box::pin(handle.carry_out_any(request, origin)).await;
             // the manager ends: the next one takes it up
             if matches!(&outcome, Err(error) if error.code == Code::Closing) {
                 return;

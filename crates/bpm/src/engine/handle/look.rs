@@ -43,8 +43,8 @@ impl Handle {
         tokio::task::spawn_blocking(look).await.ok().flatten()
     }
 
-    pub(super) async fn status(&self, process: Option<String>) -> Result<Status, Error> {
-        let mut status = self.state(process).await?;
+    pub(super) async fn status(&self, process: Option<String>, brief: bool) -> Result<Status, Error> {
+        let mut status = self.told(process, brief).await?;
         self.name_lock_holders(&mut status).await;
         self.samples.fill(&mut status).await;
         Ok(status)
@@ -52,8 +52,12 @@ impl Handle {
 
     /// The status without CPU, memory and ports.
     pub(super) async fn state(&self, process: Option<String>) -> Result<Status, Error> {
+        self.told(process, true).await
+    }
+
+    async fn told(&self, process: Option<String>, brief: bool) -> Result<Status, Error> {
         let (reply, answer) = oneshot::channel();
-        self.send(Message::Status { process, reply })?;
+        self.send(Message::Status { process, brief, reply })?;
         answer.await.map_err(|_| Error::new(Code::Closing, "the manager is ending"))?
     }
 
@@ -99,7 +103,7 @@ impl Handle {
 
     /// The state in words, and the last lines of what decided it.
     pub(super) async fn why(&self, process: String) -> Result<WhyAnswer, Error> {
-        let status = self.status(Some(process.clone())).await?;
+        let status = self.status(Some(process.clone()), false).await?;
         let Some(status) = status.processes.into_iter().next() else {
             return Err(logbook::unknown_process(&process, &[]));
         };

@@ -56,12 +56,11 @@ impl Control for Handle {
         if origin.face == "mcp" {
             self.send(Message::Core(Event::Activity))?;
         }
-        let longest_wait = if origin.face == "mcp" { USUAL_WAIT } else { LONGEST_WAIT };
         let session = origin.session.clone().filter(|_| !matches!(request, Asked::GetNews(_)));
-        let Some(session) = session else { return self.carry_out_any(request, origin, longest_wait).await };
+        let Some(session) = session else { return self.carry_out_any(request, origin).await };
         self.news.begin(&session, &self.hub);
         let (from, about) = (self.hub.last(), subjects(&request));
-        let outcome = self.carry_out_any(request, origin, longest_wait).await;
+        let outcome = self.carry_out_any(request, origin).await;
         let about = about.into_iter().chain(outcome.iter().flat_map(subject_of)).collect();
         self.news.answered(&session, from, self.hub.last(), about);
         outcome
@@ -96,16 +95,10 @@ impl Handle {
         }
     }
 
-    /// Carries out any request. `longest`: how long a wait may last.
-    async fn carry_out_any(
-        &self,
-        mut request: Asked,
-        origin: Origin,
-        longest: Duration,
-    ) -> Result<Reply, Error> {
-        bound(&mut request, longest);
+    /// Carries out any request, for as long as it says.
+    async fn carry_out_any(&self, request: Asked, origin: Origin) -> Result<Reply, Error> {
         match request {
-            Asked::GetStatus(op) => Ok(Reply::Status(Box::new(self.status(op.process).await?))),
+            Asked::GetStatus(op) => Ok(Reply::Status(Box::new(self.status(op.process, op.brief).await?))),
             Asked::Restart(op) => {
                 let process = self.or_the_only(op.process).await?;
                 let recipe = op.mode.map(|mode| match mode {
@@ -132,7 +125,7 @@ impl Handle {
             Asked::EndTask(op) => self.end_task(op, origin).await,
             Asked::ClearTasks(op) => self.clear_tasks(op.task_id).await,
             Asked::SendInput(op) => self.send_input(op, origin).await,
-            Asked::WaitFor(op) => self.wait_for(op, longest).await.map(Reply::Wait),
+            Asked::WaitFor(op) => self.wait_for(op, LONGEST_WAIT).await.map(Reply::Wait),
             Asked::GetNews(_) => Ok(Reply::News(self.news_line(&origin).await)),
             Asked::SubmitCall(op) => self.submit(op, origin),
             Asked::GetCall(op) => self.call_status(&op.call_id),
@@ -235,24 +228,6 @@ impl Handle {
             self.send(Message::Ask { what, origin: origin.clone(), reply })?;
         }
         Ok(())
-    }
-}
-
-/// No call waits for longer than `longest`; what it waits for goes on. What is no time at all is refused later.
-fn bound(request: &mut Asked, longest: Duration) {
-    let seconds = match request {
-        Asked::Restart(op) => &mut op.timeout_seconds,
-        Asked::Start(op) => &mut op.timeout_seconds,
-        Asked::Stop(op) => &mut op.timeout_seconds,
-        Asked::RunTask(op) => &mut op.timeout_seconds,
-        Asked::EndTask(op) => &mut op.timeout_seconds,
-        Asked::SendInput(op) => &mut op.timeout_seconds,
-        _ => return,
-    };
-    let over =
-        |seconds: f64| longest < LONGEST_WAIT && seconds > longest.as_secs_f64() && seconds.is_finite();
-    if seconds.is_some_and(over) {
-        *seconds = Some(longest.as_secs_f64());
     }
 }
 

@@ -51,6 +51,9 @@ async fn answer<C: Control>(
         }
     } else {
         bound(&mut request);
+        if let Request::GetStatus(op) = &mut request {
+            op.brief = true;
+        }
         match context.meta.get_progress_token() {
             Some(token) => {
                 progress::call(control, request, origin.clone(), token, context.peer.clone()).await

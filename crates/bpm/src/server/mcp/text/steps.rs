@@ -44,6 +44,10 @@ pub(super) fn in_process(process: &mut ProcessStatus) {
 
 /// A command that has no tool stays: the model may tell its user.
 fn rename(text: &mut String) {
+    // most texts name no command at all
+    if !text.contains("`bpm ") {
+        return;
+    }
     for (verb, tool) in TOOLS {
         for end in ['`', ' '] {
             let command = format!("`bpm {verb}{end}");
