@@ -49,6 +49,8 @@ pub struct Manager {
     config: Arc<Config>,
     endpoint: Option<Endpoint>,
     control: UnixListener,
+    /// The socket file's inode: at the end it is removed only if it is still this one.
+    socket: Option<u64>,
     open_files: Option<u64>,
     notice: Option<String>,
 }
@@ -63,12 +65,14 @@ impl Manager {
         let open_files = limits::raise_open_files();
         let endpoint = config.mcp_port.map(|port| bind(&project, port)).transpose()?;
         let control = bind_control(&project)?;
+        let socket = inode(&project.socket());
         let manager = Manager {
             _lock: lock,
             project,
             config: Arc::new(config),
             endpoint,
             control,
+            socket,
             open_files,
             notice: None,
         };
@@ -142,8 +146,7 @@ impl Manager {
         watch.abort();
         ended.cancel();
         while servers.join_next().await.is_some() {}
-        let _ = fs::remove_file(self.project.socket());
-        let _ = fs::remove_file(self.project.manager_file());
+        leave(&self.project, self.socket);
         if let Some(all_out) = all_out {
             let _ = tokio::time::timeout(LAST_WORDS, all_out).await;
         }
@@ -186,6 +189,20 @@ fn preferred_port(id: &str) -> u16 {
     const COUNT: u64 = 10_000;
     let hash = u64::from_str_radix(id, 16).unwrap_or(0);
     u16::try_from(LOWEST + hash % COUNT).unwrap_or(20_000)
+}
+
+/// Takes its files away, if they are its own: where the state directory was removed and made anew, another manager
+/// may be there by now.
+fn leave(project: &Project, socket: Option<u64>) {
+    if socket.is_some() && inode(&project.socket()) == socket {
+        let _ = fs::remove_file(project.socket());
+        let _ = fs::remove_file(project.manager_file());
+    }
+}
+
+fn inode(path: &Path) -> Option<u64> {
+    use std::os::unix::fs::MetadataExt;
+    fs::symlink_metadata(path).ok().map(|meta| meta.ino())
 }
 
 /// The lock is held, so a socket file that is there belongs to a manager that died.
@@ -240,4 +257,24 @@ impl Signals {
 
 fn system(what: &str, error: &io::Error) -> Error {
     Error::new(Code::System, format!("cannot {what}: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_manager_takes_away_its_own_socket_and_no_others() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = dir.path().to_owned();
+        let project = Project { root: state.clone(), id: "test".to_owned(), state };
+        let first = bind_control(&project).unwrap();
+        let own = inode(&project.socket());
+        let second = bind_control(&project).unwrap();
+        leave(&project, own);
+        assert!(project.socket().exists(), "the other one's");
+        leave(&project, inode(&project.socket()));
+        assert!(!project.socket().exists());
+        drop((first, second));
+    }
 }
