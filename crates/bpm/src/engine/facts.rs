@@ -41,7 +41,6 @@ pub(super) struct Exit {
     pub(super) run: u64,
     /// `exited with 101`, `killed by SEGV`.
     pub(super) how: String,
-    pub(super) at: Time,
     pub(super) good: bool,
 }
 
@@ -49,7 +48,6 @@ pub(super) struct Exit {
 pub(super) struct Build {
     pub(super) number: u64,
     pub(super) failure: Option<String>,
-    pub(super) at: Time,
 }
 
 impl Engine {
@@ -79,13 +77,11 @@ impl Engine {
             exit: service.last_exit().map(|exit| Exit {
                 run: exit.run,
                 how: ending(exit.ending),
-                at: exit.at,
                 good: exit.asked || exit.ending.is_success(),
             }),
             build: service.last_build().map(|build| Build {
                 number: build.number,
                 failure: build.failure.as_ref().map(ToString::to_string),
-                at: build.at,
             }),
             resting: match service.rest() {
                 Some(Rest::Ended { .. }) | None => None,
@@ -110,7 +106,6 @@ fn of_task(record: &TaskRecord, service: Option<&Service>, now: Time) -> Facts {
             TaskEnding::Lost => ending(Ending::Lost),
             TaskEnding::NotStarted(why) => format!("could not be started: {why}"),
         },
-        at: before(now, end.at_ms),
         good: end.how == TaskEnding::Code(0),
     });
     let how = exit.as_ref().map(|exit| format!(", {}", exit.how)).unwrap_or_default();

@@ -219,10 +219,11 @@ impl Tasks {
         let most = usize::try_from(limits.keep_runs).unwrap_or(usize::MAX).saturating_mul(TASKS_PER_KEPT_RUN);
         let mut bytes = 0_u64;
         let mut over = Vec::new();
-        let ended = self.all().filter(|record| record.end.is_some() && !lives(&record.id()));
+        let ended = self.all().filter(|record| record.end.is_some());
         for (place, record) in ended.enumerate() {
             bytes = bytes.saturating_add(retention::bytes_of(&self.project.runs(&record.id())));
-            if place > 0 && (place >= most || bytes > limits.max_bytes) {
+            let beyond = place > 0 && (place >= most || bytes > limits.max_bytes);
+            if beyond && !lives(&record.id()) {
                 over.push(record.number);
             }
         }

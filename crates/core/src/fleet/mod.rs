@@ -48,6 +48,7 @@ pub struct Fleet {
     keys: VecDeque<(Key, Name)>,
     /// Input that is on its way.
     typing: BTreeSet<OpId>,
+    early_input: Vec<(OpId, Name, Option<Key>)>,
     clients: u32,
     /// Since when there has been nothing to do and nobody to do it for.
     idle_since: Option<Time>,
@@ -108,6 +109,7 @@ impl Fleet {
             next_task: snapshot.next_task,
             keys: snapshot.keys.into(),
             typing: BTreeSet::new(),
+            early_input: Vec::new(),
             clients: 0,
             idle_since: None,
         };
@@ -318,12 +320,14 @@ impl Fleet {
             return out.push(Action::Finish { op, outcome: Outcome::NoSuchProcess { known } });
         };
         let is_task = service.rules.task.is_some();
+        if matches!(what, Request::Input { .. }) {
+            return self.input(op, &process, key, out);
+        }
         let again = self.is_known(key, &process);
         match what {
             Request::Start { .. } | Request::Restart { .. } if is_task => {
                 out.push(Action::Finish { op, outcome: Outcome::IsTask });
             }
-            Request::Input { .. } => self.input(op, &process, again, out),
             Request::Restart { .. } if again => {
                 self.with(&process, now, out, |service, _, out| service.join_restart(op, out));
             }
@@ -334,7 +338,7 @@ impl Fleet {
             Request::Stop { .. } => {
                 self.with(&process, now, out, |service, around, out| service.stop(op, around, out));
             }
-            Request::Apply { .. } | Request::Shutdown | Request::RunTask { .. } => {}
+            Request::Apply { .. } | Request::Shutdown | Request::RunTask { .. } | Request::Input { .. } => {}
         }
     }
 
@@ -437,6 +441,7 @@ impl Fleet {
 
     /// Services that left are dropped once nothing of them is left; a shutdown ends when all is quiet.
     fn after_step(&mut self, now: Time, out: &mut Actions) {
+        self.type_early_input(out);
         if self.booted {
             self.drop_departed(out);
         }

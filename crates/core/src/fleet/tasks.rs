@@ -44,19 +44,33 @@ impl Fleet {
         false
     }
 
-    /// What was typed once is not typed again.
-    pub(super) fn input(&mut self, op: OpId, process: &Name, again: bool, out: &mut Actions) {
-        if again {
-            return out.push(Action::Finish { op, outcome: Outcome::Typed(Typed::Taken) });
-        }
-        let live = self.service(process).and_then(Service::live).filter(|run| run.pid.is_some());
-        let Some(number) = live.map(|run| run.number) else {
+    /// What was typed once is not typed again. Into a run that is on its way, or not yet found again, it is
+    /// typed once that is up.
+    pub(super) fn input(&mut self, op: OpId, process: &Name, key: Option<Key>, out: &mut Actions) {
+        let Some(run) = self.service(process).and_then(Service::live) else {
             return out.push(Action::Finish { op, outcome: Outcome::Typed(Typed::Closed) });
         };
+        let (number, up) = (run.number, run.pid.is_some());
         let change = Change::Requested { op, what: "input" };
-        out.push(Action::Note(Note { process: Some(process.clone()), change }));
-        self.typing.insert(op);
-        out.push(Action::Input { run: RunId { process: process.clone(), number }, op });
+        if up {
+            if self.is_known(key, process) {
+                return out.push(Action::Finish { op, outcome: Outcome::Typed(Typed::Taken) });
+            }
+            out.push(Action::Note(Note { process: Some(process.clone()), change }));
+            self.typing.insert(op);
+            out.push(Action::Input { run: RunId { process: process.clone(), number }, op });
+        } else if run.is_on_its_way() {
+            self.early_input.push((op, process.clone(), key));
+        } else {
+            out.push(Action::Finish { op, outcome: Outcome::Typed(Typed::Closed) });
+        }
+    }
+
+    /// Types what was to be typed into runs that were not up yet.
+    pub(super) fn type_early_input(&mut self, out: &mut Actions) {
+        for (op, process, key) in std::mem::take(&mut self.early_input) {
+            self.input(op, &process, key, out);
+        }
     }
 
     pub(super) fn input_done(&mut self, op: OpId, outcome: Typed, out: &mut Actions) {

@@ -115,6 +115,11 @@ impl Run {
         matches!(self.phase, Phase::Ready { .. })
     }
 
+    /// True when it is yet to come up, or to be found again.
+    pub(crate) fn is_on_its_way(&self) -> bool {
+        matches!(self.phase, Phase::Waiting | Phase::Spawning | Phase::Adopting)
+    }
+
     /// True when its end leaves nothing to the crash rule.
     pub(super) fn is_asked_to_end(&self) -> bool {
         self.phase.stop_reason().is_some_and(|reason| reason != StopReason::Leftovers)

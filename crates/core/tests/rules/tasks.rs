@@ -330,3 +330,22 @@ fn input_ends_once_however_often_it_is_reported() {
     assert_eq!(finished(&rig.step(done())).len(), 1);
     assert_eq!(finished(&rig.step(done())), []);
 }
+
+#[test]
+fn input_for_a_run_that_is_yet_to_be_found_again_waits_and_is_typed_once() {
+    let setup = config(vec![command("web")]);
+    let mut rig = Rig::up(&setup);
+    let started = rig.now;
+    let input = || Request::Input { process: "web".into() };
+    rig.die_and_restore(&setup);
+    assert_eq!(finished(&rig.ask_with_key("k", input()).1), []);
+    let (op, again) = rig.ask_with_key("k", input());
+    assert_eq!(finished(&again), []);
+    let found = rig.adopted("web", 1, started);
+    assert_eq!(does(&found), [format!("input of op {} to web#1", op.0 - 1)]);
+    assert_eq!(finished(&found), [(op, Outcome::Typed(Typed::Taken))], "the same request");
+    rig.die_and_restore(&setup);
+    rig.ask(input());
+    let gone = rig.exits("web", 1, 0);
+    assert!(finished(&gone).iter().any(|(_, outcome)| *outcome == Outcome::Typed(Typed::Closed)));
+}

@@ -93,7 +93,7 @@ impl Handle {
             names.push(process.clone());
         }
         if let Some(cursor) = &mut query.cursor {
-            *cursor = waits::of_logs(cursor).to_owned();
+            *cursor = waits::of_logs(cursor);
         }
         let searched = tokio::task::spawn_blocking(move || {
             logbook::search(&project, what, &[], &query, &names, Shape::BRIEF)

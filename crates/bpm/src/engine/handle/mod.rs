@@ -61,7 +61,7 @@ impl Control for Handle {
         self.news.begin(&session, &self.hub);
         let (from, about) = (self.hub.last(), subjects(&request));
         let outcome = self.carry_out_any(request, origin).await;
-        let about = about.into_iter().chain(outcome.iter().flat_map(subject_of)).collect();
+        let about = self.ids_of(about).await.into_iter().chain(outcome.iter().flat_map(subject_of)).collect();
         self.news.answered(&session, from, self.hub.last(), about);
         outcome
     }
@@ -131,6 +131,18 @@ impl Handle {
             Asked::GetCall(op) => self.call_status(&op.call_id),
             Asked::CancelCall(op) => self.cancel_call(&op.call_id),
         }
+    }
+
+    /// Events name tasks by their ids, whoever asks may use their names.
+    async fn ids_of(&self, names: Vec<String>) -> Vec<String> {
+        let mut ids = Vec::with_capacity(names.len());
+        for name in names {
+            match self.resolve(vec![name.clone()]).await {
+                Ok(known) => ids.extend(known.into_iter().map(|known| known.id.to_string())),
+                Err(_) => ids.push(name),
+            }
+        }
+        ids
     }
 
     pub(super) fn project(&self) -> &Project {

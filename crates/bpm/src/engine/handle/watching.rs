@@ -8,7 +8,7 @@ use std::time::Duration;
 use bpm_api::{Change, Error, Watch};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep_until};
 
 use super::{Events, Handle};
 use crate::control::Changes;
@@ -50,8 +50,10 @@ struct Follower {
 
 impl Follower {
     async fn run(mut self, mut events: Events) {
-        self.listen().await;
+        let _ = self.listen().await;
         let mut grown = BTreeSet::new();
+        // when what has grown is told, whatever else happens meanwhile
+        let mut due = Instant::now();
         loop {
             let pausing = !grown.is_empty();
             tokio::select! {
@@ -62,7 +64,12 @@ impl Follower {
                         Ok(noted) => {
                             // a new run has a new log
                             if self.logs.iter().any(|(_, id)| Some(id) == noted.event.process.as_ref()) {
-                                self.listen().await;
+                                // what it printed before that was not heard
+                                let new = self.listen().await;
+                                if !new.is_empty() && !pausing {
+                                    due = Instant::now() + BETWEEN_LOGS;
+                                }
+                                grown.extend(new);
                             }
                             Change::Event(noted.event.clone())
                         }
@@ -76,8 +83,9 @@ impl Follower {
                 () = self.ear.heard(), if !pausing => {
                     let dirs = self.ear.take();
                     grown.extend(dirs.iter().filter_map(|dir| self.dirs.get(dir).cloned()));
+                    due = Instant::now() + BETWEEN_LOGS;
                 }
-                () = sleep(BETWEEN_LOGS), if pausing => {
+                () = sleep_until(due), if pausing => {
                     for name in std::mem::take(&mut grown) {
                         if self.sender.send(Change::Log(name)).await.is_err() {
                             return;
@@ -88,8 +96,8 @@ impl Follower {
         }
     }
 
-    /// Listens to the newest log of each.
-    async fn listen(&mut self) {
+    /// Listens to the newest log of each; says whose is a new one.
+    async fn listen(&mut self) -> Vec<String> {
         let project = self.handle.project().clone();
         let logs = self.logs.clone();
         let found = tokio::task::spawn_blocking(move || {
@@ -99,14 +107,19 @@ impl Follower {
             };
             logs.iter().filter_map(newest).collect::<Vec<_>>()
         });
+        let mut new = Vec::new();
         for (dir, name) in found.await.unwrap_or_default() {
             if self.dirs.contains_key(&dir) {
                 continue;
             }
             match self.handle.log_hub().listen(&dir, &self.ear) {
-                Ok(()) => drop(self.dirs.insert(dir, name)),
+                Ok(()) => {
+                    new.push(name.clone());
+                    self.dirs.insert(dir, name);
+                }
                 Err(error) => tracing::warn!("cannot watch `{}`: {error}", dir.display()),
             }
         }
+        new
     }
 }

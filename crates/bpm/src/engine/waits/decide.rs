@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use bpm_api::Condition;
-use bpm_core::time::Time;
 
 use super::super::facts::Facts;
+use super::cursor::Mark;
 
 /// A condition that holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,35 +38,59 @@ pub(super) struct Wish {
     pub(super) until: Vec<Condition>,
     pub(super) port: Option<u16>,
     pub(super) quiet: Duration,
-    /// Only what came after this counts; `None`: what holds already, too.
-    pub(super) since: Option<Time>,
 }
 
-/// The first of the conditions that holds. What a log says is not decided here.
-pub(super) fn decide(wish: &Wish, facts: &Facts, seen: &Seen) -> Option<Verdict> {
+/// The first of the conditions that holds. `known`: that is no news; `None`: whatever holds already counts. What a log
+/// says is not decided here.
+pub(super) fn decide(wish: &Wish, known: Option<Mark>, facts: &Facts, seen: &Seen) -> Option<Verdict> {
     wish.until.iter().find_map(|condition| match condition {
-        Condition::Ready => ready(wish, facts),
-        Condition::Exit => exit(wish, facts),
-        Condition::Build => build(wish, facts),
+        Condition::Ready => ready(known, facts),
+        Condition::Exit => exit(known, facts),
+        Condition::Build => build(known, facts),
         Condition::Port => port(wish, facts, seen),
         Condition::Quiet => quiet(wish, facts, seen),
         Condition::Pattern | Condition::Error => None,
     })
 }
 
+/// What is known when a wait begins that has no cursor. That nothing runs is news until it is told.
+pub(super) fn known_at_first(facts: &Facts) -> Mark {
+    let ready = facts.up.filter(|up| up.ready.is_some()).map_or(0, |up| up.run);
+    let exit = facts.exit.as_ref().filter(|_| !is_gone(facts)).map_or(0, |exit| exit.run);
+    Mark { ready, exit, build: facts.build.as_ref().map_or(0, |build| build.number), down: false }
+}
+
+/// What is known after this was told.
+pub(super) fn known_after(known: Mark, condition: Condition, facts: &Facts) -> Mark {
+    let build = facts.build.as_ref().map_or(0, |build| build.number);
+    match condition {
+        Condition::Ready => Mark { ready: facts.up.map_or(known.ready, |up| up.run), build, ..known },
+        Condition::Exit => {
+            let exit = facts.exit.as_ref().map_or(known.exit, |exit| exit.run);
+            Mark { exit, down: is_gone(facts), ..known }
+        }
+        Condition::Build => Mark { build, ..known },
+        Condition::Pattern | Condition::Error | Condition::Port | Condition::Quiet => known,
+    }
+}
+
+fn is_gone(facts: &Facts) -> bool {
+    facts.up.is_none() && !facts.under_way
+}
+
 /// While a new run is being prepared, the one that is up is not what is waited for.
-fn ready(wish: &Wish, facts: &Facts) -> Option<Verdict> {
-    let after = |at: Time| wish.since.is_none_or(|since| at > since);
-    let failed = facts.build.as_ref().filter(|build| build.failure.is_some());
-    let failed = failed.filter(|build| facts.up.is_none_or(|up| up.build < Some(build.number)));
+fn ready(known: Option<Mark>, facts: &Facts) -> Option<Verdict> {
     if facts.under_way {
         return None;
     }
-    if let Some(build) = failed.filter(|build| after(build.at) && wish.since.is_some()) {
-        return self::build(&Wish { until: vec![Condition::Build], ..wish.clone() }, facts)
-            .filter(|_| after(build.at));
+    let failed = facts.build.as_ref().filter(|build| build.failure.is_some());
+    let failed = failed.filter(|build| facts.up.is_none_or(|up| up.build < Some(build.number)));
+    if let (Some(known), Some(failed)) = (known, failed)
+        && failed.number > known.build
+    {
+        return build(Some(known), facts);
     }
-    let up = facts.up.as_ref().filter(|up| up.ready.is_some_and(after))?;
+    let up = facts.up.filter(|up| up.ready.is_some() && known.is_none_or(|known| up.run > known.ready))?;
     let mut what = match facts.is_task {
         true => format!("is ready, pid {}", up.pid),
         false => format!("run {} is ready, pid {}", up.run, up.pid),
@@ -78,13 +102,16 @@ fn ready(wish: &Wish, facts: &Facts) -> Option<Verdict> {
     Some(Verdict { condition: Condition::Ready, what, bad: failed.is_some(), shows })
 }
 
-/// Nothing of it runs; or something did, and ended after the cursor.
-fn exit(wish: &Wish, facts: &Facts) -> Option<Verdict> {
-    let gone = facts.up.is_none() && !facts.under_way;
-    let newly = facts.exit.as_ref().filter(|exit| wish.since.is_some_and(|since| exit.at > since));
-    let holds = match wish.since {
+/// Nothing of it runs; or something did, and its end is news.
+fn exit(known: Option<Mark>, facts: &Facts) -> Option<Verdict> {
+    let gone = is_gone(facts);
+    let holds = match known {
         None => gone,
-        Some(_) => newly.is_some() || (gone && facts.exit.is_none()),
+        Some(known) => {
+            let ended = facts.exit.as_ref().is_some_and(|exit| exit.run > known.exit);
+            let by_its_exit = facts.exit.is_some() && facts.resting.is_none();
+            ended || (gone && !known.down && !by_its_exit)
+        }
     };
     if !holds {
         return None;
@@ -106,12 +133,9 @@ fn exit(wish: &Wish, facts: &Facts) -> Option<Verdict> {
     })
 }
 
-fn build(wish: &Wish, facts: &Facts) -> Option<Verdict> {
+fn build(known: Option<Mark>, facts: &Facts) -> Option<Verdict> {
     let build = facts.build.as_ref()?;
-    let holds = match wish.since {
-        Some(since) => build.at > since,
-        None => !facts.under_way,
-    };
+    let holds = known.map_or(!facts.under_way, |known| build.number > known.build);
     let what = match &build.failure {
         None => format!("build {} succeeded", build.number),
         Some(why) => format!("build {} failed: {why}", build.number),
@@ -139,6 +163,8 @@ fn quiet(wish: &Wish, facts: &Facts, seen: &Seen) -> Option<Verdict> {
 
 #[cfg(test)]
 mod tests {
+    use bpm_core::time::Time;
+
     use super::super::super::facts::{Build, Exit, Up};
     use super::*;
 
@@ -150,36 +176,54 @@ mod tests {
         Some(Up { run, pid: 42, build: Some(run), ready: ready.map(at) })
     }
 
-    fn exit_of(run: u64, seconds: u64) -> Option<Exit> {
-        Some(Exit { run, how: "exited with 1".into(), at: at(seconds), good: false })
+    fn exit_of(run: u64) -> Option<Exit> {
+        Some(Exit { run, how: "exited with 1".into(), good: false })
     }
 
-    fn wish(until: &[Condition], since: Option<u64>) -> Wish {
-        Wish { until: until.to_vec(), since: since.map(at), ..Wish::default() }
+    fn ask(until: Condition, known: Option<Mark>, facts: &Facts) -> Option<Verdict> {
+        decide(&Wish { until: vec![until], ..Wish::default() }, known, facts, &Seen::default())
     }
 
-    fn holds(until: Condition, since: Option<u64>, facts: &Facts) -> bool {
-        decide(&wish(&[until], since), facts, &Seen::default()).is_some()
+    fn holds(until: Condition, known: Option<Mark>, facts: &Facts) -> bool {
+        ask(until, known, facts).is_some()
+    }
+
+    fn ready(run: u64) -> Option<Mark> {
+        Some(Mark { ready: run, ..Mark::default() })
+    }
+
+    fn exited(run: u64) -> Option<Mark> {
+        Some(Mark { exit: run, ..Mark::default() })
     }
 
     #[test]
-    fn what_holds_already_answers_at_once_unless_there_is_a_cursor() {
+    fn what_holds_already_answers_at_once_unless_it_is_known() {
         let running = Facts { up: up(3, Some(10)), ..Facts::default() };
         assert!(holds(Condition::Ready, None, &running));
-        assert!(holds(Condition::Ready, Some(9), &running));
-        assert!(!holds(Condition::Ready, Some(10), &running));
+        assert!(holds(Condition::Ready, ready(2), &running));
+        assert!(!holds(Condition::Ready, ready(3), &running));
         assert!(!holds(Condition::Exit, None, &running));
+        assert_eq!(known_at_first(&running).ready, 3);
     }
 
     #[test]
-    fn an_earlier_exit_is_none_while_the_next_run_is_up_but_one_after_the_cursor_counts() {
-        let back = Facts { up: up(4, Some(20)), exit: exit_of(3, 15), ..Facts::default() };
+    fn an_earlier_exit_is_none_while_the_next_run_is_up_but_one_that_is_news_counts() {
+        let back = Facts { up: up(4, Some(20)), exit: exit_of(3), ..Facts::default() };
         assert!(!holds(Condition::Exit, None, &back));
-        assert!(holds(Condition::Exit, Some(14), &back));
-        assert!(!holds(Condition::Exit, Some(15), &back));
-        let gone = Facts { exit: exit_of(3, 15), ..Facts::default() };
+        assert!(holds(Condition::Exit, exited(2), &back));
+        assert!(!holds(Condition::Exit, Some(known_at_first(&back)), &back));
+        let gone = Facts { exit: exit_of(3), ..Facts::default() };
         assert!(holds(Condition::Exit, None, &gone));
-        assert!(!holds(Condition::Exit, Some(15), &gone), "it was known");
+        assert!(holds(Condition::Exit, Some(known_at_first(&gone)), &gone), "nobody was told");
+        assert!(!holds(Condition::Exit, Some(known_after(Mark::default(), Condition::Exit, &gone)), &gone));
+    }
+
+    #[test]
+    fn that_it_cannot_be_started_is_told_once_whatever_ended_before() {
+        let parked = Facts { exit: exit_of(3), resting: Some("no such program".into()), ..Facts::default() };
+        assert!(holds(Condition::Exit, exited(3), &parked));
+        let told = known_after(Mark { exit: 3, ..Mark::default() }, Condition::Exit, &parked);
+        assert!(!holds(Condition::Exit, Some(told), &parked));
     }
 
     #[test]
@@ -191,20 +235,21 @@ mod tests {
 
     #[test]
     fn a_failed_build_ends_a_wait_for_readiness_with_bad_news() {
-        let failed = Some(Build { number: 5, failure: Some("error".into()), at: at(30) });
+        let failed = Some(Build { number: 5, failure: Some("error".into()) });
         let kept = Facts { up: up(3, Some(10)), build: failed, ..Facts::default() };
-        let verdict = decide(&wish(&[Condition::Ready], Some(20)), &kept, &Seen::default()).unwrap();
+        let verdict = ask(Condition::Ready, ready(3), &kept).unwrap();
         assert_eq!((verdict.condition, verdict.bad), (Condition::Build, true));
-        let verdict = decide(&wish(&[Condition::Ready], None), &kept, &Seen::default()).unwrap();
+        let verdict = ask(Condition::Ready, None, &kept).unwrap();
         assert_eq!((verdict.condition, verdict.bad), (Condition::Ready, true));
-        assert!(!holds(Condition::Ready, Some(30), &kept), "it was known");
+        let told = known_after(Mark { ready: 3, ..Mark::default() }, Condition::Build, &kept);
+        assert!(!holds(Condition::Ready, Some(told), &kept), "it is known");
     }
 
     #[test]
     fn a_task_without_a_ready_condition_is_only_waited_to_its_end() {
         let task = Facts { is_task: true, up: up(1, None), ..Facts::default() };
         assert!(!holds(Condition::Ready, None, &task));
-        let over = Facts { is_task: true, exit: exit_of(1, 3), ..Facts::default() };
+        let over = Facts { is_task: true, exit: exit_of(1), ..Facts::default() };
         assert!(holds(Condition::Exit, None, &over));
     }
 
@@ -212,11 +257,14 @@ mod tests {
     fn ports_and_silence_are_what_was_seen() {
         let facts = Facts { up: up(1, Some(1)), ..Facts::default() };
         let seen = Seen { ports: vec![3000, 8080], quiet_for: Some(Duration::from_secs(3)) };
-        let ask = |until, port| Wish { port, quiet: Duration::from_secs(2), ..wish(&[until], None) };
-        assert!(decide(&ask(Condition::Port, Some(8080)), &facts, &seen).is_some());
-        assert!(decide(&ask(Condition::Port, Some(80)), &facts, &seen).is_none());
-        assert!(decide(&ask(Condition::Port, None), &facts, &seen).is_some());
-        assert!(decide(&ask(Condition::Quiet, None), &facts, &seen).is_some());
-        assert!(decide(&ask(Condition::Quiet, None), &facts, &Seen::default()).is_none());
+        let asks = |until, port, seen: &Seen| {
+            let wish = Wish { port, quiet: Duration::from_secs(2), until: vec![until] };
+            decide(&wish, None, &facts, seen).is_some()
+        };
+        assert!(asks(Condition::Port, Some(8080), &seen));
+        assert!(!asks(Condition::Port, Some(80), &seen));
+        assert!(asks(Condition::Port, None, &seen));
+        assert!(asks(Condition::Quiet, None, &seen));
+        assert!(!asks(Condition::Quiet, None, &Seen::default()));
     }
 }

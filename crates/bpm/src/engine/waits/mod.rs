@@ -6,6 +6,7 @@ mod decide;
 mod tail;
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,8 +26,8 @@ use crate::logbook::What;
 
 pub(super) use cursor::of_logs;
 
-use cursor::WaitCursor;
-use decide::{Seen, Shows, Verdict, Wish, decide};
+use cursor::{Mark, Place, WaitCursor};
+use decide::{Seen, Shows, Verdict, Wish, decide, known_after, known_at_first};
 use tail::{Hit, Hunt, Tail};
 
 /// Targets of one wait.
@@ -60,8 +61,12 @@ struct Target {
     name: Name,
     label: String,
     tail: Option<Tail>,
+    /// The directory that the ear listens to.
+    heard: Option<PathBuf>,
     facts: Facts,
     seen: Seen,
+    /// What is no news of it; `None` before the first look at one that the cursor does not know.
+    known: Option<Mark>,
 }
 
 impl Question {
@@ -100,7 +105,6 @@ impl Question {
             wish: Wish {
                 port: ask.port,
                 quiet: seconds("quiet_seconds", ask.quiet_seconds, USUAL_QUIET)?,
-                since: None,
                 until: until.clone(),
             },
             hunt: Hunt { pattern, errors: until.contains(&Condition::Error) },
@@ -146,8 +150,7 @@ impl Handle {
             return Err(invalid(format!("`targets` has {count} entries, expected 1 to {MAX_TARGETS}"))
                 .hint("`bpm status` lists processes and tasks"));
         }
-        let mut question = Question::new(&ask, longest)?;
-        question.wish.since = question.cursor.as_ref().map(|cursor| cursor.at);
+        let question = Question::new(&ask, longest)?;
         let known = self.resolve(ask.targets.clone()).await?;
         Wait::new(self, question, ask.targets, known).run().await
     }
@@ -178,12 +181,15 @@ impl<'h> Wait<'h> {
         let project = handle.project();
         let targets = labels.into_iter().zip(known).map(|(label, Known { id, errors, .. })| {
             let from = question.cursor.as_ref().and_then(|cursor| cursor.place(&id));
+            let known = question.cursor.as_ref().and_then(|cursor| cursor.mark(&id));
             Target {
                 tail: Some(Tail::new(project, &id, &question.hunt, errors, from)),
+                heard: None,
                 label,
                 name: id,
                 facts: Facts::default(),
                 seen: Seen::default(),
+                known,
             }
         });
         let targets = targets.collect();
@@ -269,6 +275,8 @@ impl<'h> Wait<'h> {
                     ),
                 ));
             };
+            let known = target.known.get_or_insert_with(|| known_at_first(&facts));
+            known.down &= facts.up.is_none() && !facts.under_way;
             target.facts = facts;
         }
         Ok(())
@@ -284,14 +292,21 @@ impl<'h> Wait<'h> {
             loop {
                 let Some(mut tail) = self.targets[index].tail.take() else { break };
                 let looked = tokio::task::spawn_blocking(move || (tail.look(), tail)).await;
-                let (look, tail) = looked.map_err(|error| Error::new(Code::Internal, error.to_string()))?;
-                if let Some(dir) = tail.dir() {
+                let (look, mut tail) =
+                    looked.map_err(|error| Error::new(Code::Internal, error.to_string()))?;
+                let mut look = look?;
+                if let Some(dir) = tail.dir().filter(|dir| self.targets[index].heard.as_ref() != Some(*dir)) {
                     self.handle.log_hub().listen(dir, &self.ear).map_err(|error| {
                         Error::new(Code::System, format!("cannot watch `{}`: {error}", dir.display()))
                     })?;
+                    self.targets[index].heard = Some(dir.clone());
+                    // what came before that was not heard
+                    look.more = true;
+                }
+                if look.hit.is_none() && !look.more && self.is_over(index, &tail) {
+                    look.hit = tail.rest_of_error();
                 }
                 self.targets[index].tail = Some(tail);
-                let look = look?;
                 if let Some(hit) = look.hit {
                     return self.end_of_hit(index, hit).await.map(Some);
                 }
@@ -304,10 +319,16 @@ impl<'h> Wait<'h> {
         Ok(None)
     }
 
+    /// Whether nothing more comes of the run that is read: an error that it ended with is whole.
+    fn is_over(&self, index: usize, tail: &Tail) -> bool {
+        let up = self.targets[index].facts.up;
+        tail.place().is_some_and(|place| up.is_none_or(|up| up.run != place.run))
+    }
+
     /// For how long each target has printed nothing: since its last output, or since its start.
     fn note_silence(&mut self) {
         let now = clock::now();
-        let since = self.question.wish.since;
+        let since = self.question.cursor.as_ref().map(|cursor| cursor.at);
         for target in &mut self.targets {
             let Some(up) = target.facts.up else {
                 target.seen.quiet_for = None;
@@ -350,13 +371,16 @@ impl<'h> Wait<'h> {
         }
     }
 
-    async fn decide(&self) -> Option<End> {
-        for (index, target) in self.targets.iter().enumerate() {
-            if let Some(verdict) = decide(&self.question.wish, &target.facts, &target.seen) {
-                return Some(self.end_of_verdict(index, verdict).await);
-            }
-        }
-        None
+    async fn decide(&mut self) -> Option<End> {
+        let counts = self.question.cursor.is_some();
+        let verdict = self.targets.iter().enumerate().find_map(|(index, target)| {
+            let known = target.known.filter(|_| counts);
+            decide(&self.question.wish, known, &target.facts, &target.seen).map(|verdict| (index, verdict))
+        });
+        let (index, verdict) = verdict?;
+        let target = &mut self.targets[index];
+        target.known = Some(known_after(target.known.unwrap_or_default(), verdict.condition, &target.facts));
+        Some(self.end_of_verdict(index, verdict).await)
     }
 
     async fn end_of_verdict(&self, target: usize, verdict: Verdict) -> End {
@@ -445,12 +469,17 @@ impl<'h> Wait<'h> {
     /// Up to here everything has been seen.
     fn cursor(&self) -> WaitCursor {
         let places = self.targets.iter().filter_map(|target| {
-            let (run, line) = match (&target.tail, self.question.reads_logs()) {
+            let place = match (&target.tail, self.question.reads_logs()) {
                 (Some(tail), true) => tail.place()?,
-                _ => self.handle.end_of_log(&target.name)?,
+                _ => {
+                    let (run, line) = self.handle.end_of_log(&target.name)?;
+                    Place { run, line, begun: 0 }
+                }
             };
-            Some((target.name.to_string(), run, line))
+            Some((target.name.to_string(), place))
         });
-        WaitCursor { places: places.collect(), at: self.learnt }
+        let marks =
+            self.targets.iter().map(|target| (target.name.to_string(), target.known.unwrap_or_default()));
+        WaitCursor { places: places.collect(), at: self.learnt, marks: marks.collect() }
     }
 }

@@ -11,6 +11,7 @@ use bpm_logs::errors::{Detector, Extra, Finding};
 use bpm_logs::{Follower, ReadError, economy};
 use regex_automata::meta::Regex;
 
+use super::cursor::Place;
 use crate::logbook::{self, Assembler, Printed, TextLine};
 use crate::store::paths::Project;
 
@@ -39,7 +40,7 @@ pub(super) struct Tail {
     detector: Option<Detector>,
     at: Option<At>,
     /// Where to begin in the first log.
-    from: Option<(u64, u64)>,
+    from: Option<Place>,
 }
 
 #[derive(Debug)]
@@ -48,8 +49,9 @@ struct At {
     dir: PathBuf,
     follower: Follower,
     assembler: Assembler,
-    /// The last line that has ended.
+    /// The last line that has ended, and bytes that were met of the one after it.
     line: u64,
+    begun: u64,
     /// When something was printed last, in nanoseconds since 1970.
     printed_ns: Option<u64>,
 }
@@ -63,13 +65,13 @@ pub(super) struct Look {
 }
 
 impl Tail {
-    /// `from`: only what comes after this run and line.
+    /// `from`: only what comes after this.
     pub(super) fn new(
         project: &Project,
         name: &Name,
         hunt: &Hunt,
         errors: ErrorRules,
-        from: Option<(u64, u64)>,
+        from: Option<Place>,
     ) -> Tail {
         let own = Extra { matches: errors.matches, ignore: errors.ignore };
         // Their syntax and size were checked with the configuration.
@@ -84,9 +86,10 @@ impl Tail {
         self.at.as_ref().map(|at| &at.dir)
     }
 
-    /// Up to where it has been read: run and line.
-    pub(super) fn place(&self) -> Option<(u64, u64)> {
-        self.at.as_ref().map(|at| (at.run, at.line)).or(self.from)
+    /// Up to where it has been read.
+    pub(super) fn place(&self) -> Option<Place> {
+        let here = |at: &At| Place { run: at.run, line: at.line, begun: at.begun };
+        self.at.as_ref().map(here).or(self.from)
     }
 
     /// When something was printed last, in nanoseconds since 1970.
@@ -114,7 +117,7 @@ impl Tail {
         let newest = logbook::newest_run(&self.project, &self.name)?;
         if self.at.is_none() {
             let Some(newest) = newest else { return Ok(Look { hit: None, more: false }) };
-            self.open(self.from.map_or(newest, |(run, _)| run.min(newest)));
+            self.open(self.from.map_or(newest, |from| from.run.min(newest)));
         }
         let look = self.read()?;
         let (Some(run), Some(newest)) = (self.at.as_ref().map(|at| at.run), newest) else { return Ok(look) };
@@ -132,13 +135,15 @@ impl Tail {
 
     fn open(&mut self, run: u64) {
         let dir = self.project.runs(&self.name).join(run.to_string());
-        let after = self.from.filter(|(from, _)| *from == run).map(|(_, line)| line).filter(|line| *line > 0);
+        let from = self.from.filter(|from| from.run == run);
+        let after = from.map(|from| from.line).filter(|line| *line > 0);
         self.at = Some(At {
             run,
             follower: Follower::new(&dir, after),
             dir,
             assembler: Assembler::default(),
             line: after.unwrap_or(0),
+            begun: from.map_or(0, |from| from.begun),
             printed_ns: None,
         });
     }
@@ -164,32 +169,42 @@ impl Tail {
             at.assembler.push(&Printed { process: name.clone(), run: at.run, piece }, &mut ended);
         }
         for line in &ended {
-            at.line = line.number;
-            if let Some(hit) = judge(line, pattern.as_deref(), detector.as_mut()) {
+            let met = if line.number == at.line + 1 { at.begun } else { 0 };
+            (at.line, at.begun) = (line.number, 0);
+            if let Some(hit) = judge(line, met, pattern.as_deref(), detector.as_mut()) {
+                if let Hit::Error { finding, .. } = &hit {
+                    at.line = at.line.min(finding.last); // the line that ended it may begin another
+                }
                 return Ok(Look { hit: Some(hit), more: chunk.more });
             }
         }
         let open = at.assembler.open();
-        let prompt = open.iter().find(|line| matches(pattern.as_deref(), line));
-        let hit = prompt.map(|line| Hit::Pattern { run: line.run, line: line.number });
-        Ok(Look { hit, more: chunk.more })
+        let met = |line: &TextLine| if line.number == at.line + 1 { at.begun } else { 0 };
+        let prompt = open.into_iter().find(|line| matches(pattern.as_deref(), line, met(line)));
+        let hit =
+            prompt.map(|line| (Hit::Pattern { run: line.run, line: line.number }, line.text.len() as u64));
+        if let Some((_, length)) = &hit {
+            at.begun = *length;
+        }
+        Ok(Look { hit: hit.map(|(hit, _)| hit), more: chunk.more })
     }
 }
 
-fn judge(line: &TextLine, pattern: Option<&Regex>, detector: Option<&mut Detector>) -> Option<Hit> {
-    if pattern.is_none() && detector.is_none() {
-        return None;
-    }
-    let text = economy::plain_text(&line.text);
-    if pattern.is_some_and(|pattern| pattern.is_match(text.as_bytes())) {
+/// `met`: bytes of the line that were met before.
+fn judge(line: &TextLine, met: u64, pattern: Option<&Regex>, detector: Option<&mut Detector>) -> Option<Hit> {
+    if matches(pattern, line, met) {
         return Some(Hit::Pattern { run: line.run, line: line.number });
     }
+    let text = economy::plain_text(&line.text);
     let finding = detector?.feed(line.number, &text).into_iter().next()?;
     Some(Hit::Error { run: line.run, finding: Box::new(finding) })
 }
 
-fn matches(pattern: Option<&Regex>, line: &TextLine) -> bool {
-    pattern.is_some_and(|pattern| pattern.is_match(economy::plain_text(&line.text).as_bytes()))
+fn matches(pattern: Option<&Regex>, line: &TextLine, met: u64) -> bool {
+    let Some(pattern) = pattern else { return false };
+    let rest = usize::try_from(met).ok().and_then(|met| line.text.get(met..)).unwrap_or_default();
+    // a prompt that was met whole is not met again as an empty line
+    (met == 0 || !rest.is_empty()) && pattern.is_match(economy::plain_text(rest).as_bytes())
 }
 
 #[cfg(test)]
