@@ -30,7 +30,9 @@ fn initialize(port: u16) -> Value {
     let mut server = TcpStream::connect(("127.0.0.1", port)).unwrap();
     server.set_read_timeout(Some(Duration::from_secs(40))).unwrap();
     let params = json!({"processId": null, "rootUri": null, "capabilities": {}});
-    let request = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params}).to_string();
+    let request = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params});
+    // a terminal as `socat` makes it hands over whole lines and has two line feeds for `\r\n`: white space makes up for both
+    let request = format!("{request}\n\n");
     write!(server, "Content-Length: {}\r\n\r\n{request}", request.len()).unwrap();
     let (mut heard, mut chunk) = (Vec::new(), [0; 4096]);
     loop {
