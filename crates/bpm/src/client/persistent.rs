@@ -115,6 +115,7 @@ impl Persistent {
 
     async fn connect(&self) -> Result<Client, Error> {
         let deadline = Instant::now() + PATIENCE;
+        let mut refusal = None;
         loop {
             let project = self.project()?;
             match Client::connect(&project).await {
@@ -122,7 +123,8 @@ impl Persistent {
                 connected => return connected,
             }
             if Instant::now() >= deadline {
-                return Err(absent(&project));
+                // somebody has the project whose socket is not where it should be: another state directory, say
+                return Err(refusal.unwrap_or_else(|| absent(&project)));
             }
             if lock::is_managed(&project) {
                 // It has just begun, or just died: a child that it was about to start holds copies of its locks.
@@ -131,7 +133,11 @@ impl Persistent {
             }
             match timeout_at(deadline, self.start(project)).await {
                 Ok(Err(error)) if error.code != Code::AlreadyManaged => return Err(error),
-                Ok(Ok(()) | Err(_)) | Err(_) => {}
+                Ok(Err(error)) => {
+                    refusal = Some(error);
+                    sleep(BETWEEN_TRIES).await;
+                }
+                Ok(Ok(())) | Err(_) => {}
             }
         }
     }

@@ -29,7 +29,8 @@ fn an_address_in_use_names_the_process_of_ours_that_has_it() {
     let pid = lab.process("api").pid.unwrap();
     let holder = met.port_holder.unwrap();
     assert!(met.bad && holder.starts_with(&format!("pid {pid} (`")), "{holder}");
-    assert!(holder.ends_with("which bpm runs: process `api`, run 1"), "{holder}");
+    let expected = format!("which bpm runs: process `api`, run 1; port {port}");
+    assert!(holder.ends_with(&expected), "{holder}");
     assert_eq!(deciding(&answer), [format!("Error: listen EADDRINUSE: address already in use :::{port}")]);
 }
 
@@ -49,4 +50,18 @@ fn a_pattern_that_is_none_is_a_fault_of_its_key() {
         String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(2), "{said}");
     assert!(said.contains("`errors.match[0]`") && said.contains("unopened group"), "{said}");
+}
+
+#[test]
+fn an_address_in_use_without_its_port_is_looked_for_by_the_command_that_names_it() {
+    let lab = Lab::up(&process("api", &[&puppet(), "listen", "0"], ""));
+    let port = lab.wait_for("api listens", |lab| {
+        lab.lines("api").first()?.strip_prefix("listening on ").map(str::to_owned)
+    });
+    let line =
+        format!("echo 'OSError: [Errno 98] Address already in use' >&2; : serve --port {port}; exit 1");
+    lab.bpm(&["run", "--name", "second", "--shell", &line]);
+    let met = wait_for_error(&lab, "second").met.unwrap();
+    let holder = met.port_holder.unwrap();
+    assert!(holder.contains("process `api`") && holder.ends_with(&format!("port {port}")), "{holder}");
 }

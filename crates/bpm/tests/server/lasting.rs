@@ -25,7 +25,7 @@ async fn a_wait_of_hours_is_a_task_with_the_result_of_the_call() {
     let mut client = server.client().await;
     let begun = ask(&mut client, "tools/call", wait("api")).await["result"].clone();
     assert_eq!((&begun["resultType"], &begun["status"]), (&json!("task"), &json!("working")), "{begun}");
-    assert_eq!((&begun["pollIntervalMs"], &begun["statusMessage"]), (&json!(1000), &json!("is waiting")));
+    assert_eq!((&begun["pollIntervalMs"], &begun["statusMessage"]), (&json!(5000), &json!("is waiting")));
     let Some((Request::SubmitCall(submitted), origin)) = server.control.seen().pop() else {
         panic!("not handed over")
     };

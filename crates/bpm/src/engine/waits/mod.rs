@@ -13,6 +13,7 @@ use std::time::Duration;
 use bpm_api::{Code, Condition, Error, LogPage, LogQuery, Met, TargetState, WaitAnswer, WaitFor};
 use bpm_core::ids::Name;
 use bpm_core::time::Time;
+use bpm_logs::errors::Finding;
 use regex_automata::meta::Regex;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Instant, timeout_at};
@@ -45,6 +46,8 @@ const LAST_LOOK: Duration = Duration::from_secs(1);
 const LINES_BEFORE: u64 = 3;
 const LINES_OF_AN_END: u32 = 15;
 const LINES_OF_A_TIMEOUT: u32 = 5;
+/// Numbers of a command line that are looked up as ports.
+const MOST_PORTS: usize = 8;
 
 /// A wait whose parameters are checked.
 #[derive(Debug)]
@@ -410,11 +413,12 @@ impl<'h> Wait<'h> {
         let (condition, what, run, lines, deciding, port) = match hit {
             Hit::Pattern { run, line } => {
                 let what = format!("printed a line that matches, line {line} of run {run}");
-                (Condition::Pattern, what, run, line..=line, line, None)
+                (Condition::Pattern, what, run, line..=line, line, Vec::new())
             }
             Hit::Error { run, finding } => {
                 let what = format!("printed an error, line {} of run {run}", finding.deciding);
-                let (lines, port) = (finding.first..=finding.last, finding.port());
+                let lines = finding.first..=finding.last;
+                let port = taken_port(&finding, &of.facts.why);
                 (Condition::Error, what, run, lines, finding.deciding, port)
             }
         };
@@ -431,10 +435,13 @@ impl<'h> Wait<'h> {
             line.is_match = (line.number..line.number + line.times.max(1)).contains(&deciding);
         }
         let bad = condition == Condition::Error;
-        let port_holder = match port {
-            Some(port) => self.handle.port_holder(port).await,
-            None => None,
-        };
+        let mut port_holder = None;
+        for port in port {
+            if let Some(holder) = self.handle.port_holder(port).await {
+                port_holder = Some(format!("{holder}; port {port}"));
+                break;
+            }
+        }
         let met = Met { condition, target: of.label.clone(), what, bad, port_holder };
         Ok(End { met, lines: Some(page) })
     }
@@ -482,4 +489,18 @@ impl<'h> Wait<'h> {
             self.targets.iter().map(|target| (target.name.to_string(), target.known.unwrap_or_default()));
         WaitCursor { places: places.collect(), at: self.learnt, marks: marks.collect() }
     }
+}
+
+/// Ports that an address in use may be: the one that the error names, else those that the command names.
+fn taken_port(finding: &Finding, command: &str) -> Vec<u16> {
+    if let Some(port) = finding.port() {
+        return vec![port];
+    }
+    let line = finding.deciding_line().to_ascii_lowercase();
+    if !line.contains("address already in use") && !line.contains("eaddrinuse") {
+        return Vec::new();
+    }
+    let numbers =
+        command.split(|c: char| !c.is_ascii_digit()).filter_map(|digits| digits.parse::<u16>().ok());
+    numbers.filter(|port| *port > 0).take(MOST_PORTS).collect()
 }

@@ -13,7 +13,8 @@ use super::calls::result_of;
 use crate::control::Control;
 
 /// How often a client should look.
-const POLL_MS: u64 = 1_000;
+const FIRST_POLL_MS: f64 = 1_000.0;
+const LAST_POLL_MS: f64 = 5_000.0;
 /// How long an outcome is kept for it.
 const KEEP_SECONDS: f64 = 3_600.0;
 /// Nothing is waited for longer.
@@ -113,11 +114,24 @@ fn task(status: &CallStatus) -> Task {
     let ttl_ms = ((age + status.keep_seconds).max(0.0) * 1_000.0) as u64;
     let mut task = Task::new(&status.call_id, state, &status.created, &status.updated)
         .with_ttl_ms(ttl_ms)
-        .with_poll_interval_ms(POLL_MS);
+        .with_poll_interval_ms(poll_ms(waited_seconds(status)));
     if !status.message.is_empty() {
         task = task.with_status_message(&status.message);
     }
     task
+}
+
+/// Since it was accepted.
+fn waited_seconds(status: &CallStatus) -> f64 {
+    let created = status.created.parse::<jiff::Timestamp>();
+    created.map_or(0.0, |created| jiff::Timestamp::now().duration_since(created).as_secs_f64())
+}
+
+/// What has taken a minute is not missed by two seconds: the longer it takes, the less often it is to be asked for.
+fn poll_ms(age_seconds: f64) -> u64 {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clipped to what fits")]
+    let ms = (age_seconds * 1_000.0 / 30.0).clamp(FIRST_POLL_MS, LAST_POLL_MS) as u64;
+    ms
 }
 
 fn outcome(answer: Answer) -> Result<Reply, Error> {
