@@ -1,6 +1,7 @@
 //! Background tasks through sessions that end and managers that die.
 
 use std::fs;
+use std::time::{Duration, Instant};
 
 use bpm_api::{TaskList, TaskState};
 use rustix::process::Signal;
@@ -52,6 +53,28 @@ fn a_task_whose_call_met_the_managers_death_is_started_once() {
 }
 
 #[test]
+fn a_slow_pattern_makes_nobody_wait_for_longer_than_he_asked() {
+    let lab = bare();
+    let mut session = Session::of(&lab);
+    // each line takes such a pattern some milliseconds, all of them a minute
+    let bits = "head -c 6000000 /dev/urandom | od -An -v -tu1 | tr -cd 01 | fold -w 6000; echo; sleep 600";
+    let (pattern, until) = ("[01]*1[01]{1000}2", json!(["pattern"]));
+    session.done("run_background_task", json!({"command": bits, "name": "bits", "timeout_seconds": 0}));
+    session.done("wait_for", json!({"targets": ["bits"], "until": ["quiet"], "quiet_seconds": 1}));
+    let began = Instant::now();
+    let ask = json!({"targets": ["bits"], "until": until, "pattern": pattern, "timeout_seconds": 0.5});
+    let answer = session.done("wait_for", ask);
+    assert!(began.elapsed() < Duration::from_secs(12), "{:?}", began.elapsed());
+    assert!(answer.contains("nothing of it"), "{answer}");
+    let (manager, began) = (lab.status().manager.pid, Instant::now());
+    lab.bpm(&["down"]);
+    assert!(!alive(manager) && began.elapsed() < Duration::from_secs(12), "{:?}", began.elapsed());
+    let too_long = json!({"targets": ["bits"], "pattern": "x".repeat(20_000)});
+    let refused = session.refused("wait_for", too_long);
+    assert!(refused.contains("20000 bytes, expected at most 16384"), "{refused}");
+}
+
+#[test]
 fn a_manager_that_dies_while_nobody_calls_is_started_again() {
     let lab = bare();
     let mut session = Session::of(&lab);
@@ -90,7 +113,7 @@ fn a_session_keeps_an_idle_manager_from_ending() {
     let mut session = Session::of(&lab);
     session.done("get_status", json!({}));
     let manager = lab.status().manager.pid;
-    std::thread::sleep(std::time::Duration::from_millis(400)); // twice the time: nothing must happen
+    std::thread::sleep(Duration::from_millis(400)); // twice the time: nothing must happen
     assert!(alive(manager));
     session.end();
     lab.wait_for("the manager ends", |_| (!alive(manager)).then_some(()));
@@ -101,10 +124,9 @@ fn ten_megabytes_are_refused_and_everybody_goes_on() {
     let lab = bare();
     let (mut session, mut other) = (Session::of(&lab), Session::of(&lab));
     let huge = "x".repeat(10_000_000);
-    session.begin_call("run_background_task", json!({"command": huge}));
-    // what is that long is not read, so nobody knows whose it was
-    let refused = session.hear();
-    assert!(refused["error"]["code"].is_i64() && refused["id"].is_null(), "{refused}");
+    let id = session.begin_call("run_background_task", json!({"command": huge}));
+    let refused = session.answer(id);
+    assert_eq!(refused["error"]["code"], -32600, "{refused}");
     session.done("get_status", json!({}));
     other.done("get_status", json!({}));
 }

@@ -16,6 +16,8 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use id::IdScan;
+
 /// More than any message needs.
 const MAX_LINE_BYTES: usize = 8 * 1024 * 1024;
 /// What a line's buffer may keep for the next one.
@@ -31,6 +33,8 @@ const BUSY: ErrorCode = ErrorCode(-32000);
 pub(super) struct Lines<R> {
     input: BufReader<R>,
     line: Vec<u8>,
+    /// Of the line that is being read: whose it is, should it turn out to be no message.
+    id: IdScan,
     skipping: bool,
     /// Whether the connection has chosen its protocol; what comes before that is only requests.
     open: bool,
@@ -64,6 +68,7 @@ impl<R: AsyncRead + Unpin + Send> Lines<R> {
         Lines {
             input: BufReader::with_capacity(KEPT_BYTES, input),
             line: Vec::new(),
+            id: IdScan::default(),
             skipping: false,
             open: false,
             retort: None,
@@ -78,25 +83,27 @@ impl<R: AsyncRead + Unpin + Send> Lines<R> {
     async fn read(&mut self) -> Read {
         loop {
             let Ok(bytes) = self.input.fill_buf().await else { return Read::End };
+            if bytes.is_empty() && std::mem::take(&mut self.skipping) {
+                return Read::TooLong;
+            }
             if bytes.is_empty() {
                 // A last line need not have an end.
                 return if self.line.is_empty() { Read::End } else { Read::Line };
             }
             let end = memchr::memchr(b'\n', bytes);
             let taken = end.map_or(bytes.len(), |end| end + 1);
-            let too_long = !self.skipping && self.line.len() + taken > MAX_LINE_BYTES;
-            if too_long {
-                self.line = Vec::new();
-            } else if !self.skipping {
-                self.line.extend_from_slice(&bytes[..taken]);
+            if !self.skipping && self.line.len() + taken > MAX_LINE_BYTES {
+                self.id = IdScan::default();
+                self.id.feed(&std::mem::take(&mut self.line));
+                self.skipping = true;
             }
-            let skipped = self.skipping;
-            self.skipping = (skipped || too_long) && end.is_none();
+            match self.skipping {
+                true => self.id.feed(&bytes[..taken]),
+                false => self.line.extend_from_slice(&bytes[..taken]),
+            }
             self.input.consume(taken);
-            match end {
-                _ if too_long => return Read::TooLong,
-                Some(_) if !skipped => return Read::Line,
-                _ => {}
+            if end.is_some() {
+                return if std::mem::take(&mut self.skipping) { Read::TooLong } else { Read::Line };
             }
         }
     }
@@ -155,9 +162,12 @@ impl<R: AsyncRead + Unpin + Send> Lines<R> {
                     }
                 }
                 Read::TooLong => {
-                    let error = format!("a message of more than {} MB was skipped", MAX_LINE_BYTES >> 20);
-                    self.retort =
-                        Some(ServerJsonRpcMessage::error(ErrorData::invalid_request(error, None), None));
+                    let error = format!(
+                        "a message of more than {} MB was skipped; put what is long into a file and name the file",
+                        MAX_LINE_BYTES >> 20
+                    );
+                    let error = ErrorData::invalid_request(error, None);
+                    self.retort = Some(ServerJsonRpcMessage::error(error, self.id.found()));
                 }
                 Read::End => return None,
             }
@@ -243,7 +253,7 @@ fn opens(request: &mut ClientRequest) -> bool {
 
 /// `None`: nothing that wants an answer.
 fn understand(line: &[u8]) -> Result<Option<ClientJsonRpcMessage>, (ErrorData, Option<RequestId>)> {
-    let bad = |message: String| (ErrorData::parse_error(message, None), None);
+    let bad = |message: String| (ErrorData::parse_error(message, None), IdScan::of(line));
     let text = std::str::from_utf8(line).map_err(|fault| bad(format!("not UTF-8: {fault}")))?;
     let text = text.trim_start_matches('\u{feff}').trim();
     if text.is_empty() {
@@ -291,5 +301,6 @@ async fn write(
     }
 }
 
+mod id;
 #[cfg(test)]
 mod tests;

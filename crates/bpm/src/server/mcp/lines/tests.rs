@@ -52,9 +52,9 @@ async fn received(lines: &mut Lines<DuplexStream>) -> Option<ClientJsonRpcMessag
 async fn what_is_no_message_is_answered_and_the_next_one_gets_through() {
     let cases: [(&[u8], i64, Value); 9] = [
         (b"nonsense", -32700, Value::Null),
-        (b"{\"jsonrpc\":\"2.0\",\"id\":1,", -32700, Value::Null),
-        (b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"a\xff\xfe\"}", -32700, Value::Null),
-        (b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"a\0b\"}", -32700, Value::Null),
+        (b"{\"jsonrpc\":\"2.0\",\"id\":1,", -32700, json!(1)),
+        (b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"a\xff\xfe\"}", -32700, json!(1)),
+        (b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"a\0b\"}", -32700, json!(1)),
         (b"\0\0\0", -32700, Value::Null),
         (b"[{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}]", -32600, Value::Null),
         (b"17", -32600, Value::Null),
@@ -78,17 +78,22 @@ async fn a_line_without_end_is_skipped_and_not_kept() {
     let (mut lines, mut other) = pair();
     let writes = tokio::spawn(async move {
         let piece = vec![b'x'; 1024 * 1024];
+        other.input.write_all(b"{\"params\":\"").await.unwrap();
         for _ in 0..MAX_LINE_BYTES / piece.len() + 2 {
             other.input.write_all(&piece).await.unwrap();
         }
-        other.input.write_all(b"\n").await.unwrap();
+        other.input.write_all(b"\",\"id\":\"mine\"}\n").await.unwrap();
         other.input.write_all(initialize(1).as_bytes()).await.unwrap();
         other
     });
     assert!(matches!(received(&mut lines).await, Some(JsonRpcMessage::Request(_))));
     assert!(lines.line.capacity() <= super::KEPT_BYTES, "{}", lines.line.capacity());
     let error = writes.await.unwrap().says().await;
-    assert_eq!(error["error"]["code"], -32600);
+    assert_eq!(
+        (&error["error"]["code"], &error["id"]),
+        (&json!(-32600), &json!("mine")),
+        "who waits must hear"
+    );
     assert!(error["error"]["message"].as_str().unwrap().contains("8 MB"), "{error}");
 }
 
