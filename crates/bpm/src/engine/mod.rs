@@ -313,6 +313,7 @@ impl Engine {
             self.asked_last.remove(id);
             let lives = |id: &str| self.fleet.service(id).is_some();
             self.tasks.retire(self.performer.config().logs, lives);
+            self.notes.keep(lives);
         }
     }
 
