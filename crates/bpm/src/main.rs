@@ -3,12 +3,15 @@
 use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use bpm::exec::{build, cargo_helper};
 use tracing_subscriber::EnvFilter;
 
 /// Threads of the runtime; what blocks has its own.
 const WORKERS: usize = 2;
+/// How long the end waits for what blocks: nothing of it must get done, and a search may take its time.
+const LAST_GRACE: Duration = Duration::from_secs(1);
 
 pub(crate) fn main() -> ExitCode {
     let args: Vec<OsString> = std::env::args_os().collect();
@@ -26,7 +29,11 @@ pub(crate) fn main() -> ExitCode {
         false => tokio::runtime::Builder::new_multi_thread(),
     };
     match builder.worker_threads(WORKERS).enable_all().build() {
-        Ok(runtime) => runtime.block_on(bpm::cli::main(args)),
+        Ok(runtime) => {
+            let code = runtime.block_on(bpm::cli::main(args));
+            runtime.shutdown_timeout(LAST_GRACE);
+            code
+        }
         Err(error) => {
             let _ = writeln!(std::io::stderr(), "error: cannot start the runtime: {error}");
             ExitCode::FAILURE

@@ -20,7 +20,7 @@ mod writer;
 
 pub use follow::{Chunk, Follower, Piece, Skipped};
 pub use log::{Gap, ReadError, RunLog, StreamBytes, Summary};
-pub use search::{Found, Line, Pattern, Query, SearchError};
+pub use search::{Found, Line, MAX_PATTERN_BYTES, Pattern, Query, SearchError};
 pub use types::{Drained, Limits, Now, Stream};
 pub use walk::{Passed, Walked};
 pub use writer::{Writer, WriterStatus, recover};

@@ -15,6 +15,8 @@ use crate::types::Stream;
 use crate::view::{Bytes, Locator, View};
 
 const REGEX_BYTES: usize = 10 << 20;
+/// The longest pattern in bytes. Parsing takes some hundred times that of memory.
+pub const MAX_PATTERN_BYTES: usize = 16 << 10;
 
 /// What to look for in one run. Conditions apply in this order: range (`after_line`, `since_ns`,
 /// `until_ns`, `stream`), pattern, context, then `head` or `tail`; `tail` wins.
@@ -121,6 +123,10 @@ impl Pattern {
     /// # Errors
     /// [`SearchError::Pattern`] with the regex crate's explanation.
     pub fn new(pattern: &str) -> Result<Pattern, SearchError> {
+        if pattern.len() > MAX_PATTERN_BYTES {
+            let message = format!("it has {} bytes, expected at most {MAX_PATTERN_BYTES}", pattern.len());
+            return Err(SearchError::Pattern { message });
+        }
         // The matcher puts a group around the pattern before it looks at it. That would mend `a)|(b`,
         // show errors in a text that nobody wrote, and lose its end in a comment of `(?x)`.
         let parsed = ParserBuilder::new()

@@ -7,7 +7,7 @@ use proptest::prelude::{Strategy, any, prop, prop_assert, prop_assert_eq, propte
 use tempfile::tempdir;
 
 use super::{STREAMS, Told, WIDE, at_ms, play, steps, told};
-use crate::{Limits, Pattern, Query, RunLog, SearchError, Stream, Writer};
+use crate::{Limits, MAX_PATTERN_BYTES, Pattern, Query, RunLog, SearchError, Stream, Writer};
 
 type Matches = fn(&[u8]) -> bool;
 
@@ -153,6 +153,13 @@ proptest! {
             Err(SearchError::Read(e)) => prop_assert!(false, "{}", e),
         }
     }
+}
+
+#[test]
+fn a_pattern_that_would_cost_much_memory_is_refused_by_its_length() {
+    assert!(Pattern::new(&"x".repeat(MAX_PATTERN_BYTES)).is_ok());
+    let error = Pattern::new(&"x".repeat(MAX_PATTERN_BYTES + 1)).unwrap_err().to_string();
+    assert!(error.contains("16385 bytes, expected at most 16384"), "{error}");
 }
 
 #[test]

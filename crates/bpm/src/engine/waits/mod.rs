@@ -3,6 +3,7 @@
 
 mod cursor;
 mod decide;
+mod question;
 mod tail;
 
 use std::collections::HashMap;
@@ -14,7 +15,6 @@ use bpm_api::{Code, Condition, Error, LogPage, LogQuery, Met, TargetState, WaitA
 use bpm_core::ids::Name;
 use bpm_core::time::Time;
 use bpm_logs::errors::Finding;
-use regex_automata::meta::Regex;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Instant, timeout_at};
 
@@ -26,37 +26,31 @@ use crate::exec::sample;
 use crate::logbook::What;
 
 pub(super) use cursor::of_logs;
+pub(super) use question::regex;
 
 use cursor::{Mark, Place, WaitCursor};
-use decide::{Seen, Shows, Verdict, Wish, decide, known_after, known_at_first};
-use tail::{Hit, Hunt, Tail};
+use decide::{Seen, Shows, Verdict, decide, known_after, known_at_first};
+use question::{Question, invalid};
+use tail::{Hit, Tail};
 
 /// Targets of one wait.
 pub(super) const MAX_TARGETS: usize = 64;
 /// Waits at the same time.
 const MAX_WAITS: usize = 1024;
 pub(super) const USUAL_WAIT: Duration = Duration::from_secs(30);
-const USUAL_QUIET: Duration = Duration::from_secs(2);
 /// The rest of an error that has begun comes within this, or not at all.
 const REST_OF_ERROR: Duration = Duration::from_millis(250);
 /// Between two looks for a port, doubling.
 const FIRST_LOOK: Duration = Duration::from_millis(50);
 const LAST_LOOK: Duration = Duration::from_secs(1);
+/// A wait may read for so long what is there already, however short it is.
+const READING: Duration = Duration::from_secs(2);
 /// Lines that are shown before what decided, and for an end.
 const LINES_BEFORE: u64 = 3;
 const LINES_OF_AN_END: u32 = 15;
 const LINES_OF_A_TIMEOUT: u32 = 5;
 /// Numbers of a command line that are looked up as ports.
 const MOST_PORTS: usize = 8;
-
-/// A wait whose parameters are checked.
-#[derive(Debug)]
-struct Question {
-    wish: Wish,
-    hunt: Hunt,
-    cursor: Option<WaitCursor>,
-    wait: Duration,
-}
 
 /// One target, and what was seen of it.
 #[derive(Debug)]
@@ -70,76 +64,6 @@ struct Target {
     seen: Seen,
     /// What is no news of it; `None` before the first look at one that the cursor does not know.
     known: Option<Mark>,
-}
-
-impl Question {
-    fn new(ask: &WaitFor, longest: Duration) -> Result<Question, Error> {
-        let mut until = ask.until.clone().unwrap_or_default();
-        let implied = [
-            (ask.pattern.is_some(), Condition::Pattern),
-            (ask.port.is_some(), Condition::Port),
-            (ask.quiet_seconds.is_some(), Condition::Quiet),
-        ];
-        let named = implied.iter().filter(|(given, _)| *given).map(|(_, condition)| *condition);
-        until.extend(named.filter(|condition| !until.contains(condition)).collect::<Vec<_>>());
-        if ask.until.is_none() {
-            // whatever else is waited for, nothing more comes of what has ended
-            let usual =
-                if until.is_empty() { &[Condition::Ready, Condition::Exit][..] } else { &[Condition::Exit] };
-            until.extend(
-                usual.iter().filter(|condition| !until.contains(condition)).copied().collect::<Vec<_>>(),
-            );
-        }
-        if until.is_empty() {
-            return Err(invalid("`until` is empty, expected at least one condition"));
-        }
-        let pattern = match (&ask.pattern, until.contains(&Condition::Pattern)) {
-            (None, true) => return Err(invalid("`until` has `pattern`, and there is no `pattern`")),
-            (Some(pattern), _) => Some(Arc::new(regex("pattern", pattern)?)),
-            (None, false) => None,
-        };
-        let seconds = |name: &str, seconds: Option<f64>, usual| match seconds.map(Duration::try_from_secs_f64)
-        {
-            None => Ok(usual),
-            Some(Ok(duration)) => Ok(duration),
-            Some(Err(_)) => Err(invalid(format!("`{name}` is not a number of seconds from 0 on"))),
-        };
-        Ok(Question {
-            wish: Wish {
-                port: ask.port,
-                quiet: seconds("quiet_seconds", ask.quiet_seconds, USUAL_QUIET)?,
-                until: until.clone(),
-            },
-            hunt: Hunt { pattern, errors: until.contains(&Condition::Error) },
-            cursor: ask.cursor.as_deref().map(WaitCursor::parse).transpose()?,
-            wait: seconds("timeout_seconds", ask.timeout_seconds, USUAL_WAIT)?.min(longest),
-        })
-    }
-
-    fn asks_for(&self, condition: Condition) -> bool {
-        self.wish.until.contains(&condition)
-    }
-
-    fn reads_logs(&self) -> bool {
-        self.hunt.pattern.is_some() || self.hunt.errors || self.asks_for(Condition::Quiet)
-    }
-}
-
-/// A regular expression, or a clear error.
-///
-/// # Errors
-/// `invalid_parameter`, naming the parameter.
-pub(super) fn regex(name: &str, pattern: &str) -> Result<Regex, Error> {
-    Regex::new(pattern).map_err(|error| {
-        let why = error.syntax_error().map_or_else(|| error.to_string(), ToString::to_string);
-        invalid(format!("`{name}` is no regular expression: {}", why.lines().last().unwrap_or(&why).trim()))
-            .hint("Rust syntax; escape `( [ { . * + ? | ^ $ \\` where they are meant as they are")
-            .detail(why)
-    })
-}
-
-fn invalid(message: impl Into<String>) -> Error {
-    Error::new(Code::InvalidParameter, message)
 }
 
 impl Handle {
@@ -291,6 +215,7 @@ impl<'h> Wait<'h> {
             return Ok(None);
         }
         let _ = self.ear.take();
+        let until = self.began + self.question.wait.max(READING);
         for index in 0..self.targets.len() {
             loop {
                 let Some(mut tail) = self.targets[index].tail.take() else { break };
@@ -315,6 +240,10 @@ impl<'h> Wait<'h> {
                 }
                 if !look.more {
                     break;
+                }
+                // there may be more than can be read in time, or a pattern that is slow: the cursor says how far it was
+                if Instant::now() >= until {
+                    return Ok(None);
                 }
             }
         }

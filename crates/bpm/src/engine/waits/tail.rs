@@ -1,8 +1,10 @@
 //! Reads one process's or task's log as it grows, through the runs that follow, and looks in it for what is
 //! waited for. Blocking; wakes up for nobody.
 
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bpm_api::{Code, Error};
 use bpm_core::config::ErrorRules;
@@ -17,6 +19,9 @@ use crate::store::paths::Project;
 
 /// Bytes that are read before others have their turn.
 const READ_BYTES: usize = 1 << 20;
+/// How long one look may judge lines. Some patterns take a second for a long line, and whoever waits may have
+/// gone or run out of time.
+const LOOK: Duration = Duration::from_millis(200);
 
 /// What is looked for.
 #[derive(Clone, Debug, Default)]
@@ -49,6 +54,10 @@ struct At {
     dir: PathBuf,
     follower: Follower,
     assembler: Assembler,
+    /// Lines that have ended and are not judged yet.
+    ended: VecDeque<TextLine>,
+    /// There is more to read.
+    more: bool,
     /// The last line that has ended, and bytes that were met of the one after it.
     line: u64,
     begun: u64,
@@ -142,6 +151,8 @@ impl Tail {
             follower: Follower::new(&dir, after),
             dir,
             assembler: Assembler::default(),
+            ended: VecDeque::new(),
+            more: false,
             line: after.unwrap_or(0),
             begun: from.map_or(0, |from| from.begun),
             printed_ns: None,
@@ -152,30 +163,22 @@ impl Tail {
         let Tail { at: Some(at), name, pattern, detector, .. } = self else {
             return Ok(Look { hit: None, more: false });
         };
-        let chunk = match at.follower.poll(READ_BYTES) {
-            Ok(chunk) => chunk,
-            // retention took it
-            Err(ReadError::Missing { .. }) => return Ok(Look { hit: None, more: false }),
-            Err(error) => {
-                return Err(Error::new(
-                    Code::System,
-                    format!("cannot read the log of `{name}` run {}: {error}", at.run),
-                ));
-            }
-        };
-        let mut ended = Vec::new();
-        for piece in chunk.pieces {
-            at.printed_ns = Some(piece.time_ns);
-            at.assembler.push(&Printed { process: name.clone(), run: at.run, piece }, &mut ended);
+        if at.ended.is_empty() {
+            at.read(name)?;
         }
-        for line in &ended {
+        let began = Instant::now();
+        while let Some(line) = at.ended.pop_front() {
             let met = if line.number == at.line + 1 { at.begun } else { 0 };
             (at.line, at.begun) = (line.number, 0);
-            if let Some(hit) = judge(line, met, pattern.as_deref(), detector.as_mut()) {
+            let more = at.more || !at.ended.is_empty();
+            if let Some(hit) = judge(&line, met, pattern.as_deref(), detector.as_mut()) {
                 if let Hit::Error { finding, .. } = &hit {
                     at.line = at.line.min(finding.last); // the line that ended it may begin another
                 }
-                return Ok(Look { hit: Some(hit), more: chunk.more });
+                return Ok(Look { hit: Some(hit), more });
+            }
+            if !at.ended.is_empty() && began.elapsed() >= LOOK {
+                return Ok(Look { hit: None, more });
             }
         }
         let open = at.assembler.open();
@@ -186,7 +189,30 @@ impl Tail {
         if let Some((_, length)) = &hit {
             at.begun = *length;
         }
-        Ok(Look { hit: hit.map(|(hit, _)| hit), more: chunk.more })
+        Ok(Look { hit: hit.map(|(hit, _)| hit), more: at.more })
+    }
+}
+
+impl At {
+    fn read(&mut self, name: &Name) -> Result<(), Error> {
+        self.more = false;
+        let chunk = match self.follower.poll(READ_BYTES) {
+            Ok(chunk) => chunk,
+            // retention took it
+            Err(ReadError::Missing { .. }) => return Ok(()),
+            Err(error) => {
+                let message = format!("cannot read the log of `{name}` run {}: {error}", self.run);
+                return Err(Error::new(Code::System, message));
+            }
+        };
+        self.more = chunk.more;
+        let mut ended = Vec::new();
+        for piece in chunk.pieces {
+            self.printed_ns = Some(piece.time_ns);
+            self.assembler.push(&Printed { process: name.clone(), run: self.run, piece }, &mut ended);
+        }
+        self.ended.extend(ended);
+        Ok(())
     }
 }
 
