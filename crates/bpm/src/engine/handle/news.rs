@@ -58,10 +58,14 @@ impl News {
 
     /// A call has ended that began after event `from` and was about these: its answer says what became of them.
     pub(super) fn answered(&self, session: &str, from: u64, to: u64, about: Vec<String>) {
-        if let Some(known) = self.lock().get_mut(session)
-            && !about.is_empty()
-            && known.told.len() < MAX_PENDING
-        {
+        let mut sessions = self.lock();
+        let Some(known) = sessions.get_mut(session).filter(|_| !about.is_empty()) else { return };
+        // a task ends once: it may have ended just before the call that tells of it
+        known.pending.retain(|noted| {
+            let of = noted.event.process.as_ref();
+            noted.event.kind != EventKind::TaskEnded || !of.is_some_and(|of| about.contains(of))
+        });
+        if known.told.len() < MAX_PENDING {
             known.told.push((from, to, about));
         }
     }
@@ -204,6 +208,17 @@ mod tests {
         publish(&hub, "t1", EventKind::TaskEnded, "ended", None);
         news.begin("me", &hub);
         assert_eq!(told(&news, "me").unwrap(), "api crashed: panic in run 3; t1 ended");
+    }
+
+    #[test]
+    fn the_end_of_a_task_that_an_answer_tells_is_no_news_also_where_it_came_before_the_call() {
+        let (hub, news) = (Hub::new(), News::default());
+        news.begin("me", &hub);
+        publish(&hub, "t1", EventKind::TaskEnded, "ended", None);
+        publish(&hub, "api", EventKind::Crashed, "", None);
+        news.begin("me", &hub);
+        news.answered("me", hub.last(), hub.last(), vec!["t1".to_owned(), "api".to_owned()]);
+        assert_eq!(told(&news, "me").unwrap(), "api crashed: panic in run 3");
     }
 
     #[test]
