@@ -70,6 +70,9 @@ fn a_task_has_the_environment_and_directory_of_its_command() {
     command.args(["run", "--wait", "--env", "ADDED=a=b", "-s", "echo $OWN $ADDED; pwd"]);
     let ran = command.env("OWN", "mine").current_dir(lab.file("below")).output().unwrap();
     let below = lab.file("below").canonicalize().unwrap();
+    // without a configuration or a work tree above it the directory is a project, with a manager of its own
+    let down = lab.command().arg("down").current_dir(&below).status().unwrap();
+    assert!(down.success());
     assert_eq!(text(&ran.stdout), format!("mine a=b\n{}\n", below.display()), "{}", text(&ran.stderr));
     let missing = lab.refused(&["run", "--cwd", "nowhere", "--", "true"]);
     assert_eq!(missing.code, Code::InvalidParameter);
