@@ -1,7 +1,7 @@
 //! Background tasks from the command line: run, looked at, waited for, typed into, ended.
 
 use std::process::{Output, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bpm_api::{Code, InputSent, TaskList, TaskReport, TaskState, TaskStatus, WaitAnswer};
 
@@ -54,9 +54,12 @@ fn run_with_wait_passes_output_and_exit_code_on() {
     assert_eq!(code(&ran), 7);
     assert_eq!(code(&lab.bpm(&["run", "--wait", "--", "true"])), 0);
     assert_eq!(code(&lab.bpm(&["run", "--wait", "-s", "kill -KILL $$"])), 137);
+    let began = Instant::now();
     let late =
         lab.bpm(&["run", "--wait", "--timeout", "0.2", "--name", "late", "--", &puppet(), "sleep", "600"]);
     assert_eq!(code(&late), 5, "{}", text(&late.stderr));
+    // its last words are waited for only if it has ended, for 2 s
+    assert!(began.elapsed() < Duration::from_millis(1500), "{:?}", began.elapsed());
     assert_eq!(task(&lab, "late").state, TaskState::Running);
     let many = lab.bpm(&["run", "--wait", "-s", "seq 1 20000"]);
     assert_eq!(text(&many.stdout).lines().count(), 20_000);

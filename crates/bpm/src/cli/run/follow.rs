@@ -18,13 +18,14 @@ use crate::store::paths::Project;
 const LAST_WORDS: Duration = Duration::from_secs(2);
 const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
 
-/// Passes on what there is and what comes until `end`, then what is left; returns what `end` returned.
-pub(super) async fn during<T>(
+/// Passes on what there is and what comes until `end`; returns what `end` returned. Where that is `true`, the task has
+/// ended, and what is left is passed on, too.
+pub(super) async fn during(
     project: &Project,
     id: &str,
     printer: &Printer,
-    end: impl Future<Output = T>,
-) -> Result<T, Failure> {
+    end: impl Future<Output = Result<bool, Error>>,
+) -> Result<Result<bool, Error>, Failure> {
     let unwatched =
         |error: io::Error| Error::new(Code::System, format!("cannot watch the task's log: {error}"));
     let selection = Selection { what: What::Runs, processes: vec![id.to_owned()], stream: None };
@@ -45,7 +46,7 @@ pub(super) async fn during<T>(
     let deadline = Instant::now() + LAST_WORDS;
     loop {
         // Asked before the last look: what was written until then is seen by it.
-        let is_last = follow.has_ended() || Instant::now() >= deadline;
+        let is_last = !matches!(ended, Ok(true)) || follow.has_ended() || Instant::now() >= deadline;
         follow.look_again()?;
         pass_on(&mut follow, printer)?;
         if is_last {
