@@ -14,7 +14,7 @@ pub enum Stream {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LogQuery {
-    /// Process or task; all when left out.
+    /// Process or task; all processes when left out.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub process: Option<String>,
     /// Regex (Rust syntax); all lines when left out.
