@@ -17,6 +17,8 @@ pub(super) struct Facts {
     pub(super) state: String,
     pub(super) why: String,
     pub(super) is_task: bool,
+    /// A task that was started without a `ready` condition.
+    pub(super) never_ready: bool,
     /// The run that is up: its number, its leader, and since when it is ready.
     pub(super) up: Option<Up>,
     /// Something that is wanted is being built, started or waited for.
@@ -72,6 +74,7 @@ impl Engine {
             state: super::view::state(why.state).as_str().to_owned(),
             why: why.reason.clone(),
             is_task: false,
+            never_ready: false,
             under_way: service.candidate().is_some() || (live.is_some() && up.is_none()),
             up,
             exit: service.last_exit().map(|exit| Exit {
@@ -113,6 +116,7 @@ fn of_task(record: &TaskRecord, service: Option<&Service>, now: Time) -> Facts {
         state: status.state.as_str().to_owned(),
         why: format!("`{}`{how}", status.command),
         is_task: true,
+        never_ready: record.ready.is_none(),
         under_way: record.end.is_none() && up.is_none(),
         up,
         exit,

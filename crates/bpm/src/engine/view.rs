@@ -267,11 +267,7 @@ pub(super) fn reply(process: &str, outcome: Outcome) -> Result<api::Reply, api::
             let known: Vec<String> = known.iter().map(ToString::to_string).collect();
             Err(logbook::unknown_process(process, &known))
         }
-        Outcome::IsTask => Err(Error::new(
-            Code::InvalidParameter,
-            format!("`{process}` is a task, which is run once, not a process"),
-        )
-        .hint("run its command again with `bpm run`")),
+        Outcome::IsTask => Err(is_a_task(process)),
         Outcome::TooManyTasks { limit } => Err(too_many_tasks(limit)),
         Outcome::Typed(typed) => typed_reply(process, &typed),
         Outcome::Ended { stuck } if stuck.is_empty() => done("everything is stopped".to_owned()),
@@ -282,16 +278,34 @@ pub(super) fn reply(process: &str, outcome: Outcome) -> Result<api::Reply, api::
     }
 }
 
-/// `t3 (cargo test) failed: exited with 101`.
-pub(super) fn task_in_words(task: &api::TaskStatus) -> String {
-    let command: String = task.command.chars().take(40).collect();
-    let how = match (&task.note, task.exit_code, &task.signal) {
-        (Some(note), _, _) => format!(": {note}"),
-        (None, Some(code), _) if code != 0 => format!(": exited with {code}"),
-        (None, None, Some(signal)) => format!(": killed by {signal}"),
-        _ => String::new(),
-    };
-    format!("{} ({command}) {}{how}", task.task_id, task.state.as_str())
+pub(super) fn is_a_task(name: &str) -> api::Error {
+    api::Error::new(
+        api::Code::InvalidParameter,
+        format!("`{name}` is a task, which is run once, not a process"),
+    )
+    .hint("run its command again with `bpm run`")
+}
+
+/// `t3 (tests)`, or by its command where it has no name: `t3 (cargo test)`.
+pub(super) fn task_label(task: &api::TaskStatus) -> String {
+    const LONGEST: usize = 40;
+    let mut called = task.name.clone().unwrap_or_else(|| task.command.chars().take(LONGEST).collect());
+    if task.name.is_none() && task.command.chars().nth(LONGEST).is_some() {
+        called.push('…');
+    }
+    format!("{} ({called})", task.task_id)
+}
+
+/// How a task ended: `failed: exited with 101`, `killed by TERM`.
+pub(super) fn task_end_in_words(task: &api::TaskStatus) -> String {
+    let state = task.state.as_str();
+    match (&task.note, task.exit_code, &task.signal) {
+        (Some(note), _, _) => format!("{state}: {note}"),
+        (None, Some(code), _) if code != 0 => format!("{state}: exited with {code}"),
+        (None, None, Some(signal)) if task.state == api::TaskState::Killed => format!("{state} by {signal}"),
+        (None, None, Some(signal)) => format!("{state}: ended by {signal}"),
+        _ => state.to_owned(),
+    }
 }
 
 pub(super) fn too_many_tasks(limit: usize) -> api::Error {

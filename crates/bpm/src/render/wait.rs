@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use bpm_api::{TargetState, WaitAnswer};
+use bpm_api::{Condition, Met, TargetState, WaitAnswer};
 
 use super::log_page::{footer, log_lines};
 use super::safe::safe_line;
@@ -36,8 +36,10 @@ pub fn waited(answer: &WaitAnswer, style: Style) -> String {
         }
     }
     if let Some(page) = answer.lines.as_ref().filter(|page| !page.lines.is_empty()) {
-        out.push_str(&log_lines(&page.lines, true, style));
-        let _ = writeln!(out, "{}", style.paint(Ink::Faint, &footer(page, true)));
+        let hit = |met: &Met| matches!(met.condition, Condition::Pattern | Condition::Error);
+        let marked = answer.met.as_ref().is_some_and(hit);
+        out.push_str(&log_lines(&page.lines, marked, style));
+        let _ = writeln!(out, "{}", style.paint(Ink::Faint, &footer(page, marked)));
     }
     out
 }

@@ -130,3 +130,62 @@ fn ten_megabytes_are_refused_and_everybody_goes_on() {
     session.done("get_status", json!({}));
     other.done("get_status", json!({}));
 }
+
+#[test]
+fn what_an_answer_has_told_is_no_news_and_tasks_have_their_names() {
+    let lab = bare();
+    let (mut mine, mut other) = (Session::of(&lab), Session::of(&lab));
+    other.done("get_status", json!({}));
+    mine.done(
+        "run_background_task",
+        json!({"command": "sleep 0.3; exit 3", "name": "tests", "timeout_seconds": 0}),
+    );
+    let ended = mine.done("wait_for", json!({"targets": ["tests"], "until": ["exit"]}));
+    assert!(ended.contains("exited with 3"), "{ended}");
+    let after = mine.done("get_status", json!({}));
+    assert!(!after.contains("since your last call"), "{after}");
+    let news = other.done("get_status", json!({}));
+    assert!(news.contains("t1 (tests) run by mcp tester 7; t1 (tests) failed: exited with 3"), "{news}");
+}
+
+#[test]
+fn a_wait_that_goes_on_shows_only_what_is_new_and_a_failure_shows_its_cause() {
+    let lab = bare();
+    let mut session = Session::of(&lab);
+    let line = "echo 'src/a.c:12: error: no'; seq 1 40; read go; echo second; exit 2";
+    session.done(
+        "run_background_task",
+        json!({"command": line, "name": "build", "ready": "^40$", "timeout_seconds": 30}),
+    );
+    let args = json!({"targets": ["build"], "until": ["exit"], "timeout_seconds": 0});
+    let first = session.call("wait_for", args);
+    let cursor = first["structuredContent"]["cursor"].clone();
+    let again = json!({"targets": ["build"], "until": ["exit"], "timeout_seconds": 0, "cursor": cursor});
+    let again = session.done("wait_for", again);
+    assert!(!again.contains(" * 40"), "{again}");
+    session.done("send_input", json!({"task_id": "build", "key": "enter"}));
+    let rest = session.done("wait_for", json!({"targets": ["build"], "until": ["exit"], "cursor": cursor}));
+    assert!(rest.contains(" * second") && !rest.contains(" * 40"), "{rest}");
+    let whole = session.done("wait_for", json!({"targets": ["build"], "until": ["exit"]}));
+    assert!(whole.contains("src/a.c:12: error: no") && whole.contains(" * second"), "{whole}");
+    let known =
+        session.done("wait_for", json!({"targets": ["build"], "pattern": "never", "until": ["pattern"]}));
+    assert!(known.contains("exited with 2"), "{known}");
+}
+
+#[test]
+fn a_wait_for_what_never_comes_says_so() {
+    let lab = bare();
+    let mut session = Session::of(&lab);
+    session.done("run_background_task", json!({"command": [puppet(), "sleep", "600"], "name": "nap"}));
+    let text = session.refused("wait_for", json!({"targets": ["nap"], "until": ["ready", "build"]}));
+    assert!(text.starts_with("invalid_parameter"), "{text}");
+    assert!(text.contains("never holds for `nap`") && text.contains("`pattern`"), "{text}");
+    let vain = session.done("wait_for", json!({"targets": ["nap"], "timeout_seconds": 0}));
+    assert!(vain.contains("started without `ready`"), "{vain}");
+    let text = session.refused("start", json!({"process": "nap"}));
+    assert!(text.starts_with("invalid_parameter") && text.contains("is a task"), "{text}");
+    session.done("end_background_task", json!({"task_id": "nap"}));
+    let text = session.refused("restart", json!({"process": "nap"}));
+    assert!(text.starts_with("invalid_parameter") && text.contains("is a task"), "{text}");
+}

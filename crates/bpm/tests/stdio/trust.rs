@@ -22,6 +22,16 @@ fn an_unapproved_configuration_starts_nothing_until_it_is_allowed() {
     let shown = session.done("get_status", json!({}));
     assert!(shown.contains("`bpm allow`"), "{shown}");
     assert!(lab.status().processes.is_empty());
+    for (tool, args) in [
+        ("start", json!({"process": "web"})),
+        ("restart", json!({})),
+        ("wait_for", json!({"targets": ["web"]})),
+        ("search_logs", json!({"process": "web"})),
+    ] {
+        let text = session.refused(tool, args);
+        assert!(text.contains("unknown_process"), "{text}");
+        assert!(text.contains("`bpm allow`") && !text.contains("configured"), "{tool}: {text}");
+    }
     assert!(lab.bpm(&["allow"]).status.success());
     lab.running("web");
     assert_eq!(alarm(&lab), "");

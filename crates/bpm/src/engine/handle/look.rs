@@ -142,7 +142,7 @@ impl Handle {
         let tasks = self.tasks(None).await.unwrap_or_default();
         let project = self.world.project.clone();
         let line = tokio::task::spawn_blocking(move || {
-            let task = |id: &str| tasks.iter().find(|task| task.task_id == id).map(view::task_in_words);
+            let task = |id: &str| tasks.iter().find(|task| task.task_id == id);
             news::line(&events, |process, run| logbook::last_error(&project, process, run), task)
         });
         bpm_api::News { line: line.await.ok().flatten() }

@@ -95,8 +95,30 @@ impl Handle {
         }
     }
 
-    /// Carries out any request, for as long as it says.
+    /// Carries out any request, for as long as it says. Who asks for a process that is not in force is told why not.
     async fn carry_out_any(&self, request: Asked, origin: Origin) -> Result<Reply, Error> {
+        let meant = match &request {
+            Asked::Start(op) => Some(op.process.clone()),
+            Asked::Restart(op) => op.process.clone(),
+            _ => None,
+        };
+        let outcome = self.carry_out_known(request, origin).await;
+        let Err(error) = outcome else { return outcome };
+        if error.code != Code::UnknownProcess {
+            return Err(error);
+        }
+        if let Some(meant) = meant
+            && self.resolve(vec![meant.clone()]).await.is_ok()
+        {
+            return Err(view::is_a_task(&meant));
+        }
+        Err(match self.world.notice() {
+            Some(notice) => not_in_force(error, notice),
+            None => error,
+        })
+    }
+
+    async fn carry_out_known(&self, request: Asked, origin: Origin) -> Result<Reply, Error> {
         match request {
             Asked::GetStatus(op) => Ok(Reply::Status(Box::new(self.status(op.process, op.brief).await?))),
             Asked::Restart(op) => {
@@ -243,6 +265,17 @@ impl Handle {
     }
 }
 
+/// It may well be configured, in a configuration that is not in force.
+fn not_in_force(mut error: Error, notice: String) -> Error {
+    for (said, holds) in
+        [(", and no other is configured", ""), ("no process is configured", "no process is in force")]
+    {
+        error.message = error.message.replace(said, holds);
+    }
+    let near = error.hint.take().filter(|hint| hint.starts_with("did you mean"));
+    error.hint(near.unwrap_or(notice))
+}
+
 /// Whom a request is about.
 fn subjects(request: &Asked) -> Vec<String> {
     match request {
@@ -252,6 +285,9 @@ fn subjects(request: &Asked) -> Vec<String> {
         Asked::EndTask(op) => vec![op.task_id.clone()],
         Asked::WaitFor(op) => op.targets.clone(),
         Asked::RunTask(op) => op.name.iter().cloned().collect(),
+        Asked::SendInput(op) if op.wait_for.is_some() => {
+            op.task_id.iter().chain(&op.process).cloned().collect()
+        }
         _ => Vec::new(),
     }
 }

@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bpm_api::EventKind;
+use bpm_api::{EventKind, TaskStatus};
 
 use crate::engine::hub::{Hub, Noted};
+use crate::engine::view;
 
 /// Clients that are remembered.
 const MAX_SESSIONS: usize = 256;
@@ -105,19 +106,24 @@ fn is_worth_telling(kind: EventKind) -> bool {
     )
 }
 
-/// `api crashed twice: panic at src/db.rs:41; web restart by cli ann`. `evidence`: the deciding line of a run.
-pub(super) fn line(
+/// `api crashed twice: panic at src/db.rs:41; web restart by cli ann; t3 (tests) completed`. `evidence`: the deciding
+/// line of a run.
+pub(super) fn line<'t>(
     events: &[Arc<Noted>],
     evidence: impl Fn(&str, u64) -> Option<String>,
-    task: impl Fn(&str) -> Option<String>,
+    task: impl Fn(&str) -> Option<&'t TaskStatus>,
 ) -> Option<String> {
     let mut parts: Vec<(String, usize, Option<String>)> = Vec::new();
     for noted in events {
         let event = &noted.event;
-        let of = event.process.as_deref().unwrap_or("the project");
+        let id = event.process.as_deref().unwrap_or("the project");
+        let task = task(id);
+        let of = task.map_or_else(|| id.to_owned(), view::task_label);
         let (what, why) = match event.kind {
-            EventKind::Crashed => (format!("{of} crashed"), noted.run.and_then(|run| evidence(of, run))),
-            EventKind::TaskEnded => (task(of).unwrap_or_else(|| format!("{of} {}", event.text)), None),
+            EventKind::Crashed => (format!("{of} crashed"), noted.run.and_then(|run| evidence(id, run))),
+            EventKind::TaskEnded => {
+                (format!("{of} {}", task.map_or_else(|| event.text.clone(), view::task_end_in_words)), None)
+            }
             EventKind::Requested => {
                 let by = event.by.as_deref().unwrap_or("somebody");
                 (format!("{of} {} by {by}", event.text.trim_end_matches(" requested")), None)

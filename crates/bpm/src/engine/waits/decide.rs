@@ -78,6 +78,26 @@ fn is_gone(facts: &Facts) -> bool {
     facts.up.is_none() && !facts.under_way
 }
 
+/// Whether any of the conditions may ever hold.
+pub(super) fn can_hold(until: &[Condition], facts: &Facts) -> bool {
+    until.iter().any(|condition| match condition {
+        Condition::Ready => !facts.never_ready,
+        Condition::Build => !facts.is_task,
+        Condition::Exit | Condition::Pattern | Condition::Error | Condition::Port | Condition::Quiet => true,
+    })
+}
+
+/// Nothing more comes of a task that has ended, whatever is waited for.
+pub(super) fn over(facts: &Facts) -> Option<Verdict> {
+    let exit = facts.exit.as_ref().filter(|_| facts.is_task && is_gone(facts))?;
+    Some(Verdict {
+        condition: Condition::Exit,
+        what: exit.how.clone(),
+        bad: !exit.good,
+        shows: Shows::LastLines(None),
+    })
+}
+
 /// While a new run is being prepared, the one that is up is not what is waited for.
 fn ready(known: Option<Mark>, facts: &Facts) -> Option<Verdict> {
     if facts.under_way {
@@ -251,6 +271,22 @@ mod tests {
         assert!(!holds(Condition::Ready, None, &task));
         let over = Facts { is_task: true, exit: exit_of(1), ..Facts::default() };
         assert!(holds(Condition::Exit, None, &over));
+    }
+
+    #[test]
+    fn what_never_comes_is_known_for_tasks_alone() {
+        let task = Facts { is_task: true, never_ready: true, up: up(1, None), ..Facts::default() };
+        assert!(!can_hold(&[Condition::Ready, Condition::Build], &task));
+        assert!(can_hold(&[Condition::Ready, Condition::Exit], &task));
+        assert!(can_hold(&[Condition::Ready], &Facts { never_ready: false, ..task.clone() }));
+        assert!(can_hold(&[Condition::Build], &Facts::default()));
+        assert!(over(&task).is_none());
+        let ended = Facts { up: None, exit: exit_of(1), ..task };
+        assert_eq!(
+            over(&ended).map(|verdict| (verdict.condition, verdict.bad)),
+            Some((Condition::Exit, true))
+        );
+        assert!(over(&Facts { is_task: false, ..ended }).is_none(), "a process comes back");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Waiting for the first of many conditions on many targets: woken by events, by logs that grow and by the
 //! clock, never by asking over and over (only ports must be looked for: nobody tells when one is opened).
 
+mod answer;
 mod cursor;
 mod decide;
 mod question;
@@ -11,10 +12,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bpm_api::{Code, Condition, Error, LogPage, LogQuery, Met, TargetState, WaitAnswer, WaitFor};
+use bpm_api::{Code, Condition, Error, LogPage, Met, WaitAnswer, WaitFor};
 use bpm_core::ids::Name;
 use bpm_core::time::Time;
-use bpm_logs::errors::Finding;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Instant, timeout_at};
 
@@ -23,15 +23,14 @@ use super::handle::Handle;
 use super::log_hub::Ear;
 use super::{clock, tasks};
 use crate::exec::sample;
-use crate::logbook::What;
 
 pub(super) use cursor::of_logs;
 pub(super) use question::regex;
 
-use cursor::{Mark, Place, WaitCursor};
-use decide::{Seen, Shows, Verdict, decide, known_after, known_at_first};
+use cursor::{Mark, WaitCursor};
+use decide::{Seen, Verdict, can_hold, decide, known_after, known_at_first, over};
 use question::{Question, invalid};
-use tail::{Hit, Tail};
+use tail::Tail;
 
 /// Targets of one wait.
 pub(super) const MAX_TARGETS: usize = 64;
@@ -45,12 +44,6 @@ const FIRST_LOOK: Duration = Duration::from_millis(50);
 const LAST_LOOK: Duration = Duration::from_secs(1);
 /// A wait may read for so long what is there already, however short it is.
 const READING: Duration = Duration::from_secs(2);
-/// Lines that are shown before what decided, and for an end.
-const LINES_BEFORE: u64 = 3;
-const LINES_OF_AN_END: u32 = 15;
-const LINES_OF_A_TIMEOUT: u32 = 5;
-/// Numbers of a command line that are looked up as ports.
-const MOST_PORTS: usize = 8;
 
 /// One target, and what was seen of it.
 #[derive(Debug)]
@@ -130,6 +123,7 @@ impl<'h> Wait<'h> {
         let mut look_at_ports = Instant::now();
         loop {
             self.learn().await?;
+            self.can_hold()?;
             if let Some(end) = self.look_at_logs().await? {
                 return self.answer(Some(end)).await;
             }
@@ -309,127 +303,32 @@ impl<'h> Wait<'h> {
             let known = target.known.filter(|_| counts);
             decide(&self.question.wish, known, &target.facts, &target.seen).map(|verdict| (index, verdict))
         });
-        let (index, verdict) = verdict?;
+        let (index, verdict) = match verdict {
+            Some(verdict) => verdict,
+            None => (0, self.over()?),
+        };
         let target = &mut self.targets[index];
         target.known = Some(known_after(target.known.unwrap_or_default(), verdict.condition, &target.facts));
         Some(self.end_of_verdict(index, verdict).await)
     }
 
-    async fn end_of_verdict(&self, target: usize, verdict: Verdict) -> End {
-        let Verdict { condition, what, bad, shows } = verdict;
-        let process = Some(self.targets[target].name.to_string());
-        let lines = match shows {
-            Shows::LastLines(run) => {
-                let tail = if condition == Condition::Exit { LINES_OF_AN_END } else { LINES_OF_A_TIMEOUT };
-                let query = LogQuery {
-                    process,
-                    run: run.filter(|run| *run > 0),
-                    tail: Some(tail),
-                    ..LogQuery::default()
-                };
-                self.handle.search(What::Runs, query).await.ok()
-            }
-            Shows::Build(build) if bad => self.handle.errors_of_build(process, build).await,
-            Shows::Build(_) => None,
-        };
-        let lines = lines.filter(|page| !page.lines.is_empty());
-        let met = Met { condition, target: self.targets[target].label.clone(), what, bad, port_holder: None };
-        End { met, lines }
+    /// Where all of them have ended for good, nothing is left to wait for.
+    fn over(&self) -> Option<Verdict> {
+        let ends = self.targets.iter().map(|target| over(&target.facts)).collect::<Option<Vec<_>>>();
+        ends?.into_iter().next()
     }
 
-    async fn end_of_hit(&self, target: usize, hit: Hit) -> Result<End, Error> {
-        let of = &self.targets[target];
-        let (condition, what, run, lines, deciding, port) = match hit {
-            Hit::Pattern { run, line } => {
-                let what = format!("printed a line that matches, line {line} of run {run}");
-                (Condition::Pattern, what, run, line..=line, line, Vec::new())
-            }
-            Hit::Error { run, finding } => {
-                let what = format!("printed an error, line {} of run {run}", finding.deciding);
-                let lines = finding.first..=finding.last;
-                let port = taken_port(&finding, &of.facts.why);
-                (Condition::Error, what, run, lines, finding.deciding, port)
-            }
-        };
-        let before = lines.start().saturating_sub(LINES_BEFORE + 1);
-        let count = lines.end().saturating_sub(before).min(80);
-        let query = LogQuery {
-            process: Some(of.name.to_string()),
-            cursor: Some(format!("{}:{run}:{before}", of.name)),
-            head: u32::try_from(count).ok(),
-            ..LogQuery::default()
-        };
-        let mut page = self.handle.search(What::Runs, query).await?;
-        for line in &mut page.lines {
-            line.is_match = (line.number..line.number + line.times.max(1)).contains(&deciding);
+    /// Nobody waits for what never comes.
+    fn can_hold(&self) -> Result<(), Error> {
+        if self.targets.iter().any(|target| can_hold(&self.question.wish.until, &target.facts)) {
+            return Ok(());
         }
-        let bad = condition == Condition::Error;
-        let mut port_holder = None;
-        for port in port {
-            if let Some(holder) = self.handle.port_holder(port).await {
-                port_holder = Some(format!("{holder}; port {port}"));
-                break;
-            }
-        }
-        let met = Met { condition, target: of.label.clone(), what, bad, port_holder };
-        Ok(End { met, lines: Some(page) })
+        let label = self.targets.first().map_or("", |target| &target.label);
+        let until: Vec<&str> = self.question.wish.until.iter().map(|condition| condition.as_str()).collect();
+        Err(invalid(format!(
+            "`until` is {}, which never holds for `{label}`: a task is not built, and ready only if it was started with `ready`",
+            until.join(" and ")
+        ))
+        .hint("wait for `exit`, `pattern`, `port`, `quiet` or `error`"))
     }
-
-    async fn answer(self, end: Option<End>) -> Result<WaitAnswer, Error> {
-        let cursor = self.cursor();
-        let mut end = end;
-        let lines = match &mut end {
-            Some(end) => end.lines.take(),
-            None => self.last_lines().await,
-        };
-        let states = self.targets.iter().map(|target| TargetState {
-            target: target.label.clone(),
-            state: target.facts.state.clone(),
-            why: target.facts.why.clone(),
-        });
-        Ok(WaitAnswer {
-            met: end.map(|end| end.met),
-            waited_seconds: (self.began.elapsed().as_secs_f64() * 10.0).round() / 10.0,
-            targets: states.collect(),
-            lines,
-            cursor: cursor.to_string(),
-        })
-    }
-
-    async fn last_lines(&self) -> Option<LogPage> {
-        let process = Some(self.targets.first()?.name.to_string());
-        let query = LogQuery { process, tail: Some(LINES_OF_A_TIMEOUT), ..LogQuery::default() };
-        self.handle.search(What::Runs, query).await.ok().filter(|page| !page.lines.is_empty())
-    }
-
-    /// Up to here everything has been seen.
-    fn cursor(&self) -> WaitCursor {
-        let places = self.targets.iter().filter_map(|target| {
-            let place = match (&target.tail, self.question.reads_logs()) {
-                (Some(tail), true) => tail.place()?,
-                _ => {
-                    let (run, line) = self.handle.end_of_log(&target.name)?;
-                    Place { run, line, begun: 0 }
-                }
-            };
-            Some((target.name.to_string(), place))
-        });
-        let marks =
-            self.targets.iter().map(|target| (target.name.to_string(), target.known.unwrap_or_default()));
-        WaitCursor { places: places.collect(), at: self.learnt, marks: marks.collect() }
-    }
-}
-
-/// Ports that an address in use may be: the one that the error names, else those that the command names.
-fn taken_port(finding: &Finding, command: &str) -> Vec<u16> {
-    if let Some(port) = finding.port() {
-        return vec![port];
-    }
-    let line = finding.deciding_line().to_ascii_lowercase();
-    if !line.contains("address already in use") && !line.contains("eaddrinuse") {
-        return Vec::new();
-    }
-    let numbers =
-        command.split(|c: char| !c.is_ascii_digit()).filter_map(|digits| digits.parse::<u16>().ok());
-    numbers.filter(|port| *port > 0).take(MOST_PORTS).collect()
 }
