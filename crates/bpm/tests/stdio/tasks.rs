@@ -171,6 +171,10 @@ fn a_wait_that_goes_on_shows_only_what_is_new_and_a_failure_shows_its_cause() {
     let known =
         session.done("wait_for", json!({"targets": ["build"], "pattern": "never", "until": ["pattern"]}));
     assert!(known.contains("exited with 2"), "{known}");
+    let ended = session.call("wait_for", json!({"targets": ["build"], "until": ["exit"]}));
+    let told = ended["structuredContent"]["cursor"].clone();
+    let told = session.done("wait_for", json!({"targets": ["build"], "pattern": "never", "cursor": told}));
+    assert!(told.contains("nothing more will come"), "{told}");
 }
 
 #[test]

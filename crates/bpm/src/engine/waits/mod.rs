@@ -135,7 +135,7 @@ impl<'h> Wait<'h> {
             if let Some(end) = self.decide().await {
                 return self.answer(Some(end)).await;
             }
-            if Instant::now() >= deadline {
+            if Instant::now() >= deadline || self.are_over() {
                 return self.answer(None).await;
             }
             let ports = self.question.asks_for(Condition::Port).then_some(look_at_ports);
@@ -305,17 +305,24 @@ impl<'h> Wait<'h> {
         });
         let (index, verdict) = match verdict {
             Some(verdict) => verdict,
-            None => (0, self.over()?),
+            None => self.over()?,
         };
         let target = &mut self.targets[index];
         target.known = Some(known_after(target.known.unwrap_or_default(), verdict.condition, &target.facts));
         Some(self.end_of_verdict(index, verdict).await)
     }
 
-    /// Where all of them have ended for good, nothing is left to wait for.
-    fn over(&self) -> Option<Verdict> {
-        let ends = self.targets.iter().map(|target| over(&target.facts)).collect::<Option<Vec<_>>>();
-        ends?.into_iter().next()
+    /// Tasks that have ended, all of them: nothing is left to wait for.
+    fn are_over(&self) -> bool {
+        self.targets.iter().all(|target| over(&target.facts).is_some())
+    }
+
+    /// Where all are over, the first end that was not told, whatever was waited for.
+    fn over(&self) -> Option<(usize, Verdict)> {
+        let counts = self.question.cursor.is_some();
+        let is_told = |target: &Target| counts && target.known.is_some_and(|known| known.down);
+        let untold = self.targets.iter().position(|target| !is_told(target)).filter(|_| self.are_over())?;
+        Some((untold, over(&self.targets[untold].facts)?))
     }
 
     /// Nobody waits for what never comes.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use bpm_api::WaitAnswer;
+use bpm_api::{TargetState, WaitAnswer};
 use serde_json::{Value, json};
 
 use super::logs;
@@ -40,6 +40,10 @@ pub(super) fn wait(answer: &WaitAnswer) -> String {
 }
 
 fn next(answer: &WaitAnswer) -> String {
+    let is_over = |state: &TargetState| matches!(&*state.state, "completed" | "failed" | "killed" | "lost");
+    if answer.targets.iter().all(is_over) {
+        return "they have ended, as was told before, and nothing more will come".to_owned();
+    }
     format!("to go on call `wait_for` again with cursor {}", answer.cursor)
 }
 
