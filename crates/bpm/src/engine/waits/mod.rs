@@ -27,7 +27,7 @@ use crate::exec::sample;
 pub(super) use cursor::of_logs;
 pub(super) use question::regex;
 
-use cursor::{Mark, WaitCursor};
+use cursor::Mark;
 use decide::{Seen, Verdict, can_hold, decide, known_after, known_at_first, over};
 use question::{Question, invalid};
 use tail::Tail;
@@ -88,6 +88,8 @@ struct Wait<'h> {
     began: Instant,
     /// When the facts were taken.
     learnt: Time,
+    /// There is more in a log than could be read in time.
+    is_behind: bool,
 }
 
 /// What ended a wait.
@@ -113,7 +115,15 @@ impl<'h> Wait<'h> {
             }
         });
         let targets = targets.collect();
-        Wait { handle, question, targets, ear: Arc::default(), began: Instant::now(), learnt: clock::now() }
+        Wait {
+            handle,
+            question,
+            targets,
+            ear: Arc::default(),
+            began: Instant::now(),
+            learnt: clock::now(),
+            is_behind: false,
+        }
     }
 
     async fn run(mut self) -> Result<WaitAnswer, Error> {
@@ -237,6 +247,7 @@ impl<'h> Wait<'h> {
                 }
                 // there may be more than can be read in time, or a pattern that is slow: the cursor says how far it was
                 if Instant::now() >= until {
+                    self.is_behind = true;
                     return Ok(None);
                 }
             }
@@ -314,7 +325,7 @@ impl<'h> Wait<'h> {
 
     /// Tasks that have ended, all of them: nothing is left to wait for.
     fn are_over(&self) -> bool {
-        self.targets.iter().all(|target| over(&target.facts).is_some())
+        !self.is_behind && self.targets.iter().all(|target| over(&target.facts).is_some())
     }
 
     /// Where all are over, the first end that was not told, whatever was waited for.
