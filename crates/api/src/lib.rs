@@ -41,3 +41,8 @@ macro_rules! for_each_op {
         }
     };
 }
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the shape that serde calls")]
+pub(crate) fn is_zero(number: &u64) -> bool {
+    *number == 0
+}

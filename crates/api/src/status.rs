@@ -79,7 +79,7 @@ pub struct Status {
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub tasks: Vec<TaskStatus>,
     /// Ended tasks that are not in `tasks`.
-    #[serde(skip_serializing_if = "is_zero", default)]
+    #[serde(skip_serializing_if = "crate::is_zero", default)]
     pub more_tasks: u64,
     /// What needs somebody's attention: a full disk, a broken configuration, lost log bytes.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
@@ -224,9 +224,4 @@ pub struct EventLine {
     /// Who asked for it, where somebody did.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub by: Option<String>,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the shape that serde calls")]
-fn is_zero(number: &u64) -> bool {
-    *number == 0
 }

@@ -236,6 +236,9 @@ pub struct TaskReport {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TaskList {
     pub tasks: Vec<TaskStatus>,
+    /// Tasks that are not in `tasks`, for want of room.
+    #[serde(skip_serializing_if = "crate::is_zero", default)]
+    pub more: u64,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub output: Option<LogPage>,
 }

@@ -340,7 +340,7 @@ fn tasks_in_every_state() -> Vec<TaskStatus> {
 
 #[test]
 fn tasks_are_a_table_and_one_is_told_in_words() {
-    let list = TaskList { tasks: tasks_in_every_state(), output: None };
+    let list = TaskList { tasks: tasks_in_every_state(), more: 0, output: None };
     assert_snapshot!("tasks_narrow", super::tasks(&list, 3, NARROW));
     let told: Vec<String> = (list.tasks.into_iter())
         .map(|task| super::task(&TaskReport { task, already: false, output: None }, WIDE))

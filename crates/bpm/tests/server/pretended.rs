@@ -223,7 +223,7 @@ impl Control for Pretended {
             }))),
             Request::GetTask(_) => {
                 let tasks = self.project.lock().unwrap().tasks.clone();
-                Ok(Reply::Tasks(TaskList { tasks, output: None }))
+                Ok(Reply::Tasks(TaskList { tasks, more: 0, output: None }))
             }
             Request::SendInput(_) => {
                 Ok(Reply::Input(InputSent { target: "t9".to_owned(), bytes: 3, seen: None, output: None }))

@@ -134,7 +134,7 @@ impl Handle {
 
     pub(super) async fn get_task(&self, op: GetTask) -> Result<Reply, Error> {
         let Some(name) = op.task_id else {
-            return Ok(Reply::Tasks(TaskList { tasks: self.tasks(None).await?, output: None }));
+            return Ok(Reply::Tasks(TaskList { tasks: self.tasks(None).await?, more: 0, output: None }));
         };
         let task = self.task(&name).await?;
         let lines = op.lines.unwrap_or(USUAL_LINES);
@@ -143,7 +143,7 @@ impl Handle {
             Some(cursor) => Some(self.read(&id, lines, Some(cursor)).await?),
             None => self.read(&id, lines, None).await.ok(),
         };
-        Ok(Reply::Tasks(TaskList { tasks: vec![task], output }))
+        Ok(Reply::Tasks(TaskList { tasks: vec![task], more: 0, output }))
     }
 
     pub(super) async fn clear_tasks(&self, of: Option<String>) -> Result<Reply, Error> {

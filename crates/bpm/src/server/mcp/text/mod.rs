@@ -16,7 +16,15 @@ const DETAIL_BYTES: usize = 8 * 1024;
 /// Next steps name tools instead of commands from here on, in both forms of the answer.
 pub(super) fn for_a_model(mut outcome: Result<Reply, Error>) -> Result<Reply, Error> {
     match &mut outcome {
-        Ok(Reply::Status(status)) => steps::in_status(status),
+        Ok(Reply::Status(status)) => {
+            steps::in_status(status);
+            tasks::leave_some_out(status);
+        }
+        Ok(Reply::Tasks(list)) => {
+            let over = list.tasks.len().saturating_sub(tasks::MOST_SHOWN);
+            list.tasks.truncate(tasks::MOST_SHOWN);
+            list.more += over as u64;
+        }
         Ok(Reply::Why(answer)) => steps::in_process(&mut answer.status),
         Ok(_) => {}
         Err(error) => steps::in_error(error),

@@ -2,13 +2,15 @@
 
 use std::fmt::Write;
 
-use bpm_api::{InputSent, TaskList, TaskReport, TaskState, TaskStatus};
+use bpm_api::{Alarm, InputSent, Status, TaskList, TaskReport, TaskState, TaskStatus};
 use serde_json::{Map, Value, json};
 
 use super::units::{bytes, clip, count, duration};
 use super::{logs, status};
 
 const COMMAND_CHARS: usize = 100;
+/// Tasks in one answer: as many as fit into it with commands of some length.
+pub(super) const MOST_SHOWN: usize = 30;
 
 pub(super) fn report(report: &TaskReport) -> String {
     let mut text = standing(&report.task);
@@ -36,11 +38,25 @@ pub(super) fn list(list: &TaskList) -> String {
         }
         tasks => tasks.iter().map(line).collect::<Vec<_>>().join("\n"),
     };
+    if list.more > 0 {
+        let _ = write!(text, "\n{} more; name one as `task_id`", count(list.more, "task"));
+    }
     if let Some(output) = &list.output {
         text.push('\n');
         text.push_str(&logs::page(output));
     }
     text
+}
+
+/// A status is for an overview: of very many tasks that run it shows some.
+pub(super) fn leave_some_out(status: &mut Status) {
+    let over = status.tasks.len().saturating_sub(MOST_SHOWN);
+    status.tasks.truncate(MOST_SHOWN);
+    if over > 0 {
+        let message =
+            format!("{} more: `get_task_status` with a `task_id` shows one", count(over as u64, "task"));
+        status.alarms.push(Alarm { process: None, message });
+    }
 }
 
 /// One line: how it stands, and its command.

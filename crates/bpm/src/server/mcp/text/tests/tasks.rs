@@ -7,7 +7,7 @@ use bpm_api::{
 use serde_json::Value;
 
 use super::{line, page, running, show, status};
-use crate::server::mcp::text::structured;
+use crate::server::mcp::text::{for_a_model, reply, structured};
 
 fn task(id: &str, state: TaskState) -> TaskStatus {
     TaskStatus {
@@ -85,8 +85,8 @@ fn a_list_has_a_line_for_each_and_one_task_is_shown_closely() {
     let output = Some(page(vec![line(1, 1, true, "ready in 120 ms", 1)]));
     let lists = [
         TaskList::default(),
-        TaskList { tasks: tasks.clone(), output: None },
-        TaskList { tasks: vec![server("t1")], output },
+        TaskList { tasks: tasks.clone(), more: 0, output: None },
+        TaskList { tasks: vec![server("t1")], more: 0, output },
     ];
     let texts = lists.each_ref().map(|list| show(&Reply::Tasks(list.clone())));
     insta::assert_snapshot!(texts.join("\n---\n"));
@@ -167,4 +167,18 @@ fn a_wait_says_what_held_then_the_lines_then_how_to_go_on() {
     assert!(exit["lines"].as_str().unwrap().contains("already in use"));
     assert!(timeout.get("met").is_none() && timeout["next"].as_str().unwrap().contains("w:77"));
     assert_eq!(timeout["cursor"], Value::from("w:77"));
+}
+
+#[test]
+fn as_many_tasks_as_there_may_be_still_make_a_short_answer() {
+    let tasks: Vec<TaskStatus> = (1..=256)
+        .map(|number| TaskStatus { command: "x".repeat(200), ..server(&format!("t{number}")) })
+        .collect();
+    let list = Reply::Tasks(TaskList { tasks: tasks.clone(), more: 0, output: None });
+    let list = reply(&for_a_model(Ok(list)).unwrap());
+    assert!(list.len() <= 8 * 1024 && list.ends_with("226 tasks more; name one as `task_id`"), "{list}");
+    let mut many = status(Vec::new());
+    many.tasks = tasks;
+    let status = reply(&for_a_model(Ok(Reply::Status(Box::new(many)))).unwrap());
+    assert!(status.len() <= 8 * 1024 && status.contains("226 tasks more"), "{status}");
 }
