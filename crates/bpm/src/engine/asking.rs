@@ -118,15 +118,24 @@ impl Engine {
     }
 
     pub(super) fn clear_tasks(&mut self, of: Option<&str>) -> Result<usize, Error> {
-        let Some(name) = of else { return Ok(self.tasks.clear(None)) };
+        let lives = |id: &str| self.fleet.service(id).is_some();
+        let Some(name) = of else { return Ok(self.tasks.clear(None, lives)) };
         let Some(record) = self.tasks.find(name) else { return Err(self.unknown_task(name)) };
         if record.end.is_none() {
             let id = record.id();
             return Err(Error::new(Code::InvalidParameter, format!("task {id} has not ended"))
                 .hint(format!("`bpm stop {id}` ends it")));
         }
+        if lives(&record.id()) {
+            let id = record.id();
+            return Err(Error::new(
+                Code::InvalidParameter,
+                format!("task {id} has ended, and has left processes that run on"),
+            )
+            .hint(format!("`bpm stop {id}` ends them")));
+        }
         let number = record.number;
-        Ok(self.tasks.clear(Some(number)))
+        Ok(self.tasks.clear(Some(number), lives))
     }
 
     /// Its condition has held: told to whoever waits.

@@ -1,7 +1,7 @@
 //! The background tasks that are known, running and ended: what was asked for, how each ended, and for how long
 //! that is kept. Lives and deaths are decided by the core; this writes down what it says.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -28,6 +28,8 @@ const TASKS_PER_KEPT_RUN: usize = 10;
 pub(super) struct Tasks {
     project: Project,
     records: BTreeMap<u64, TaskRecord>,
+    /// Bytes of log of those of which nothing is left: they change no more.
+    bytes: HashMap<u64, u64>,
     last_number: u64,
 }
 
@@ -53,7 +55,12 @@ impl Tasks {
             }
             records.insert(record.number, record);
         }
-        Tasks { project: project.clone(), records, last_number: tasks::last_number(project) }
+        Tasks {
+            project: project.clone(),
+            records,
+            bytes: HashMap::new(),
+            last_number: tasks::last_number(project),
+        }
     }
 
     pub(super) fn last_number(&self) -> u64 {
@@ -206,9 +213,11 @@ impl Tasks {
         changed
     }
 
-    /// Forgets ended tasks and removes their files: this one, or all.
-    pub(super) fn clear(&mut self, of: Option<u64>) -> usize {
-        let gone = |record: &TaskRecord| record.end.is_some() && of.is_none_or(|of| of == record.number);
+    /// Forgets ended tasks and removes their files: this one, or all. `lives`: something of it is left, which could
+    /// not be ended any more if nobody knew of it.
+    pub(super) fn clear(&mut self, of: Option<u64>, lives: impl Fn(&str) -> bool) -> usize {
+        let ended = |record: &TaskRecord| record.end.is_some() && !lives(&record.id());
+        let gone = |record: &TaskRecord| of.is_none_or(|of| of == record.number) && ended(record);
         let numbers: Vec<u64> = self.records.values().filter(|r| gone(r)).map(|r| r.number).collect();
         self.forget(&numbers);
         numbers.len()
@@ -219,11 +228,18 @@ impl Tasks {
         let most = usize::try_from(limits.keep_runs).unwrap_or(usize::MAX).saturating_mul(TASKS_PER_KEPT_RUN);
         let mut bytes = 0_u64;
         let mut over = Vec::new();
-        let ended = self.all().filter(|record| record.end.is_some());
+        let Tasks { project, records, bytes: known, .. } = self;
+        let ended = records.values().rev().filter(|record| record.end.is_some());
         for (place, record) in ended.enumerate() {
-            bytes = bytes.saturating_add(retention::bytes_of(&self.project.runs(&record.id())));
+            let id = record.id();
+            let lives = lives(&id);
+            let size = || retention::bytes_of(&project.runs(&id));
+            bytes = bytes.saturating_add(match lives {
+                true => size(),
+                false => *known.entry(record.number).or_insert_with(size),
+            });
             let beyond = place > 0 && (place >= most || bytes > limits.max_bytes);
-            if beyond && !lives(&record.id()) {
+            if beyond && !lives {
                 over.push(record.number);
             }
         }
@@ -233,6 +249,7 @@ impl Tasks {
     fn forget(&mut self, numbers: &[u64]) {
         let mut dirs = Vec::new();
         for number in numbers {
+            self.bytes.remove(number);
             dirs.extend(self.records.remove(number).map(|record| self.project.process(&record.id())));
         }
         if dirs.is_empty() {

@@ -152,3 +152,19 @@ fn a_manager_in_the_foreground_stays_for_whoever_looks_on() {
     assert!(lab.bpm(&["down"]).status.success());
     assert!(lab.manager_ends());
 }
+
+#[test]
+fn what_a_task_left_running_is_not_forgotten_with_it() {
+    let lab = bare();
+    let line = format!("{} sleep 600 & exit 0", puppet());
+    let report: TaskReport = lab.ask(&["run", "--timeout", "20", "-s", &line]);
+    let id = report.task.task_id;
+    let left = task(&lab, &id);
+    assert_eq!((left.state, left.survivors.len()), (TaskState::Completed, 1), "{left:?}");
+    assert!(lab.bpm(&["tasks", "--clear"]).status.success());
+    assert_eq!(task(&lab, &id).survivors, left.survivors, "it can still be seen and ended");
+    assert!(lab.bpm(&["stop", &id]).status.success());
+    assert!(task(&lab, &id).survivors.is_empty());
+    assert!(lab.bpm(&["tasks", "--clear"]).status.success());
+    assert_eq!(lab.refused(&["tasks", &id]).code, Code::UnknownTask);
+}
