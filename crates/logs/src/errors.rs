@@ -196,6 +196,11 @@ impl Detector {
         self.open.is_some()
     }
 
+    /// The first line of a report that has begun and is not whole.
+    pub fn open_since(&self) -> Option<u64> {
+        self.open.as_ref().map(|open| open.finding.first)
+    }
+
     /// True if no line of `chunk` needs to be fed: for floods, before lines are taken apart and colours
     /// taken out. `chunk` is whole lines as the program wrote them.
     pub fn can_skip(&self, chunk: &[u8]) -> bool {

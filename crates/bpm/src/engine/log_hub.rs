@@ -7,13 +7,19 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 
 use crate::logbook::DirWatch;
 use crate::readable::Readable;
 
-/// A flood wakes its readers no more often than this.
+/// A flood wakes its readers no more often than this,
 const PAUSE: Duration = Duration::from_millis(5);
+/// and the more of them there are, the less often.
+const PAUSE_FOR_EACH: Duration = Duration::from_micros(100);
+
+/// Logs that are read at the same time for those who wait: a thousand of them need no thousand threads, and a few whose
+/// patterns are slow leave the others their turns.
+const READERS: usize = 16;
 
 /// What one waiter listens with.
 #[derive(Debug, Default)]
@@ -39,9 +45,16 @@ impl Ear {
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct LogHub {
     state: Mutex<State>,
+    turns: Semaphore,
+}
+
+impl Default for LogHub {
+    fn default() -> LogHub {
+        LogHub { state: Mutex::default(), turns: Semaphore::new(READERS) }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -75,10 +88,27 @@ impl LogHub {
         Ok(())
     }
 
-    /// Takes the kernel's events and passes them on.
-    fn dispatch(&self) {
+    /// Held while a log is read.
+    pub(super) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+        self.turns.acquire().await.ok()
+    }
+
+    /// `ear` has heard enough of `dir`.
+    pub(super) fn leave(&self, dir: &Path, ear: &Arc<Ear>) {
         let mut state = lock(&self.state);
-        let State { watch: Some(watch), ears } = &mut *state else { return };
+        let State { watch, ears } = &mut *state;
+        let Some(listening) = ears.get_mut(dir) else { return };
+        listening.retain(|known| !std::ptr::eq(known.as_ptr(), Arc::as_ptr(ear)));
+        if listening.is_empty() {
+            ears.remove(dir);
+            watch.iter_mut().for_each(|watch| watch.remove(dir));
+        }
+    }
+
+    /// Takes the kernel's events and passes them on. Returns how many were told.
+    fn dispatch(&self) -> u32 {
+        let mut state = lock(&self.state);
+        let State { watch: Some(watch), ears } = &mut *state else { return 0 };
         let written = match watch.changes() {
             Ok(changes) => changes.written,
             Err(error) => {
@@ -86,11 +116,18 @@ impl LogHub {
                 None
             }
         };
-        for (dir, listening) in ears.iter() {
-            if written.as_ref().is_none_or(|written| written.contains(dir)) {
-                listening.iter().filter_map(Weak::upgrade).for_each(|ear| ear.tell(dir));
+        let mut told = 0;
+        let dirs: Vec<&PathBuf> = match &written {
+            Some(written) => written.iter().collect(),
+            None => ears.keys().collect(),
+        };
+        for dir in dirs {
+            for ear in ears.get(dir).into_iter().flatten().filter_map(Weak::upgrade) {
+                ear.tell(dir);
+                told += 1;
             }
         }
+        told
     }
 }
 
@@ -111,9 +148,9 @@ impl State {
 async fn run(hub: Weak<LogHub>, readable: Readable) {
     while readable.wait().await.is_ok() {
         let Some(hub) = hub.upgrade() else { return };
-        hub.dispatch();
+        let told = hub.dispatch();
         drop(hub);
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep(PAUSE.max(PAUSE_FOR_EACH * told)).await;
     }
 }
 
@@ -147,5 +184,11 @@ mod tests {
         drop(deaf);
         hub.listen(&one, &ear).unwrap();
         assert_eq!(lock(&hub.state).ears.len(), 1, "who is gone is forgotten");
+        hub.listen(&other, &ear).unwrap();
+        hub.leave(&one, &ear);
+        fs::write(one.join("out"), "unheard").unwrap();
+        fs::write(other.join("out"), "heard").unwrap();
+        tokio::time::timeout(Duration::from_secs(20), ear.heard()).await.unwrap();
+        assert_eq!(ear.take(), HashSet::from([other]));
     }
 }

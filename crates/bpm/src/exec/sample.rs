@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 use bpm_api::{Sample, Status};
 use tokio::sync::Mutex;
 
+use crate::sockets::{self, LISTEN};
+
 const LEAST_AGE: Duration = Duration::from_secs(1);
 /// An older sample says nothing any more: whoever asks waits for a new one.
 const STALE: Duration = Duration::from_secs(10);
@@ -116,23 +118,61 @@ impl Taken {
     }
 }
 
-/// TCP ports that the trees of these leaders listen on now. Blocking.
-#[must_use]
-pub fn ports_of_trees(leaders: &[u32]) -> HashMap<u32, Vec<u16>> {
-    let listening = listening_sockets();
-    if listening.is_empty() {
-        return HashMap::new();
+/// TCP ports that trees listen on, for those who wait for one: nobody tells when one is opened, so it is looked for,
+/// by one look for all who want one at about the same time.
+#[derive(Debug, Default)]
+pub struct Ports {
+    last: Mutex<Option<(Instant, Arc<Looked>)>>,
+}
+
+/// All processes, and who listens.
+#[derive(Debug)]
+struct Looked {
+    all: HashMap<u32, Seen>,
+    children: HashMap<u32, Vec<u32>>,
+    listening: HashMap<u64, u16>,
+}
+
+impl Ports {
+    /// The ports of the trees of these leaders, from a look no older than `oldest`.
+    pub async fn of_trees(&self, leaders: Vec<u32>, oldest: Duration) -> HashMap<u32, Vec<u16>> {
+        let Some(looked) = self.look(oldest).await else { return HashMap::new() };
+        let find = move || {
+            let Looked { all, children, listening } = &*looked;
+            let known = leaders.iter().filter(|leader| all.contains_key(leader));
+            known.map(|leader| (*leader, ports_of(&tree_of(*leader, all, children), listening))).collect()
+        };
+        tokio::task::spawn_blocking(find).await.unwrap_or_default()
     }
-    let all = look_at_all();
-    let mut children: HashMap<u32, Vec<u32>> = HashMap::new();
-    for (pid, seen) in &all {
-        children.entry(seen.parent).or_default().push(*pid);
+
+    /// Whoever comes while others look waits for what they see.
+    async fn look(&self, oldest: Duration) -> Option<Arc<Looked>> {
+        let mut last = self.last.lock().await;
+        if let Some((at, looked)) = &*last
+            && at.elapsed() <= oldest
+        {
+            return Some(Arc::clone(looked));
+        }
+        let at = Instant::now();
+        let looked = tokio::task::spawn_blocking(|| Arc::new(Looked::now())).await.ok()?;
+        *last = Some((at, Arc::clone(&looked)));
+        Some(looked)
     }
-    let known = leaders.iter().filter(|leader| all.contains_key(leader));
-    known.map(|leader| (*leader, ports_of(&tree_of(*leader, &all, &children), &listening))).collect()
+}
+
+impl Looked {
+    fn now() -> Looked {
+        let all = look_at_all();
+        let mut children: HashMap<u32, Vec<u32>> = HashMap::new();
+        for (pid, seen) in &all {
+            children.entry(seen.parent).or_default().push(*pid);
+        }
+        Looked { all, children, listening: listening_sockets() }
+    }
 }
 
 /// What one look at `/proc/PID/stat` gives.
+#[derive(Debug)]
 struct Seen {
     parent: u32,
     ticks: u64,
@@ -142,12 +182,7 @@ struct Seen {
 
 fn sample(leaders: &HashSet<u32>, before: Option<&Taken>) -> Taken {
     let at = Instant::now();
-    let all = look_at_all();
-    let mut children: HashMap<u32, Vec<u32>> = HashMap::new();
-    for (pid, seen) in &all {
-        children.entry(seen.parent).or_default().push(*pid);
-    }
-    let listening = listening_sockets();
+    let Looked { all, children, listening } = Looked::now();
     let ticks_per_second = rustix::param::clock_ticks_per_second().max(1);
     let page_bytes = rustix::param::page_size() as u64;
     let mut taken = Taken { at, ticks: HashMap::new(), trees: HashMap::new() };
@@ -236,20 +271,15 @@ fn tree_of(leader: u32, all: &HashMap<u32, Seen>, children: &HashMap<u32, Vec<u3
 
 /// Ports by socket inode.
 fn listening_sockets() -> HashMap<u64, u16> {
-    const LISTEN: &str = "0A";
     let mut found = HashMap::new();
-    for table in ["/proc/net/tcp", "/proc/net/tcp6"] {
-        let text = fs::read_to_string(table).unwrap_or_default();
-        for line in text.lines().skip(1) {
-            let fields: Vec<&str> = line.split_ascii_whitespace().collect();
-            let row = (fields.get(1), fields.get(3), fields.get(9));
-            if let (Some(local), Some(&LISTEN), Some(inode)) = row
-                && let Some((_, port)) = local.rsplit_once(':')
-                && let (Ok(port), Ok(inode)) = (u16::from_str_radix(port, 16), inode.parse())
-            {
-                found.insert(inode, port);
-            }
+    let looked = sockets::find(|row| {
+        if row.state == LISTEN {
+            found.insert(row.inode, row.local.port());
         }
+        false
+    });
+    if let Err(error) = looked {
+        tracing::debug!("the table of sockets cannot be read: {error}");
     }
     found
 }
@@ -286,6 +316,27 @@ mod tests {
         let tree = &taken.trees[&me];
         assert!(tree.memory_bytes > 0);
         assert!(tree.ports.contains(&port), "{:?}", tree.ports);
+    }
+
+    #[tokio::test]
+    async fn many_who_wait_for_ports_share_a_look() {
+        let ports = Arc::<Ports>::default();
+        let me = std::process::id();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let old = Duration::from_secs(600);
+        assert!(ports.of_trees(vec![me], old).await[&me].contains(&port));
+        let first = ports.last.lock().await.as_ref().unwrap().0;
+        let all: Vec<_> = (0..50).map(|_| Arc::clone(&ports)).collect();
+        for one in
+            all.into_iter().map(|ports| tokio::spawn(async move { ports.of_trees(vec![me], old).await }))
+        {
+            assert!(one.await.unwrap()[&me].contains(&port));
+        }
+        assert_eq!(ports.last.lock().await.as_ref().unwrap().0, first);
+        let later = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        assert!(!ports.of_trees(vec![me], Duration::ZERO).await[&me].contains(&later), "it is closed again");
+        assert_ne!(ports.last.lock().await.as_ref().unwrap().0, first);
     }
 
     fn status(pids: &[u32]) -> Status {

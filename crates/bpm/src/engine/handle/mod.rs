@@ -44,6 +44,7 @@ pub struct Handle {
     clients: Arc<clients::Clients>,
     waits: Arc<Semaphore>,
     samples: Arc<sample::Sampler>,
+    ports: Arc<sample::Ports>,
     /// Configurations are put into force in the order in which they were read.
     applying: Arc<tokio::sync::Mutex<()>>,
 }
@@ -91,6 +92,7 @@ impl Handle {
             clients: Arc::default(),
             waits: Arc::new(Semaphore::new(Handle::most_waits())),
             samples: Arc::default(),
+            ports: Arc::default(),
             applying: Arc::default(),
         }
     }
@@ -175,6 +177,10 @@ impl Handle {
         &self.logs
     }
 
+    pub(super) fn ports(&self) -> &sample::Ports {
+        &self.ports
+    }
+
     pub(super) fn follow_events(&self) -> Events {
         self.hub.follow()
     }
@@ -205,9 +211,12 @@ impl Handle {
         ready.await.map_err(|_| Error::new(Code::Closing, "the manager is ending"))
     }
 
-    /// The newest run of a process or task, and its last line.
-    pub(super) fn end_of_log(&self, name: &str) -> Option<(u64, u64)> {
-        logbook::end_of(&self.world.project, name)
+    /// The newest run of each process or task, and its last line.
+    pub(super) async fn ends_of_logs(&self, names: impl Iterator<Item = Name>) -> Vec<Option<(u64, u64)>> {
+        let (project, names) = (self.world.project.clone(), names.collect::<Vec<_>>());
+        let count = names.len();
+        let look = move || names.iter().map(|name| logbook::end_of(&project, name)).collect();
+        tokio::task::spawn_blocking(look).await.unwrap_or_else(|_| vec![None; count])
     }
 
     /// CPU, memory and ports of one leader's tree.

@@ -36,21 +36,32 @@ impl Handle {
         };
         let cwd = check(&ask, &self.project().root)?;
         let has_ready = ask.ready.is_some();
-        let (reply, begun) = oneshot::channel();
-        let ask = Box::new(ask);
-        self.send(Message::RunTask { ask, cwd: cwd.display().to_string(), origin, reply })?;
-        let Begun { id, outcome } = begun.await.map_err(|_| ending())??;
+        let Begun { id, outcome } = self.begin_task(ask, &cwd, origin).await?;
         let already = outcome.is_none();
         if let Some(outcome) = outcome {
             self.started(&id, outcome).await?;
-            if has_ready {
-                self.watch_readiness(id.to_string());
-            }
         }
         self.first_end(&id, has_ready, patience).await?;
         let task = self.task(&id).await?;
         let output = self.output(&id).await;
         Ok(Reply::Task(Box::new(TaskReport { task, already, output })))
+    }
+
+    /// In a task of its own: whether it is ready is watched also where the caller goes away meanwhile.
+    async fn begin_task(&self, ask: RunTask, cwd: &Path, origin: Origin) -> Result<Begun, Error> {
+        let (reply, begun) = oneshot::channel();
+        let has_ready = ask.ready.is_some();
+        let (ask, cwd) = (Box::new(ask), cwd.display().to_string());
+        self.send(Message::RunTask { ask, cwd, origin, reply })?;
+        let handle = self.clone();
+        let accepted = tokio::spawn(async move {
+            let begun = begun.await.map_err(|_| ending())??;
+            if has_ready && begun.outcome.is_some() {
+                handle.watch_readiness(begun.id.to_string());
+            }
+            Ok(begun)
+        });
+        accepted.await.map_err(|_| ending())?
     }
 
     async fn started(&self, id: &str, outcome: oneshot::Receiver<Outcome>) -> Result<(), Error> {
@@ -208,7 +219,7 @@ impl Handle {
         let known = self.resolve(vec![target]).await?.pop().ok_or_else(ending)?;
         let id = known.id;
         let keys = keystrokes(op.text.as_deref(), op.key.as_deref(), known.pty)?;
-        let before = self.end_of_log(&id);
+        let before = self.ends_of_logs(std::iter::once(id.clone())).await.pop().flatten();
         let bytes = keys.bytes.len() as u64;
         let (reply, outcome) = oneshot::channel();
         self.send(Message::Input { process: id.clone(), keys, origin, reply })?;

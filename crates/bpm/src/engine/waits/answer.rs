@@ -5,7 +5,7 @@ use bpm_logs::errors::Finding;
 
 use super::cursor::{Place, WaitCursor};
 use super::decide::{Shows, Verdict};
-use super::tail::Hit;
+use super::tail::{Hit, Tail};
 use super::{End, Target, Wait};
 use crate::logbook::What;
 
@@ -25,7 +25,7 @@ impl Wait<'_> {
         let lines = match shows {
             Shows::LastLines(run) => {
                 let run = run.filter(|run| *run > 0);
-                let cursor = self.seen_so_far(target, run);
+                let cursor = self.seen_so_far(target, run).await;
                 let tail = match (condition == Condition::Exit, bad, &cursor) {
                     // the cause may be far above the last lines: the whole log, condensed
                     (true, true, None) => None,
@@ -83,8 +83,7 @@ impl Wait<'_> {
         Ok(End { met, lines: Some(page) })
     }
 
-    pub(super) async fn answer(self, end: Option<End>) -> Result<WaitAnswer, Error> {
-        let cursor = self.cursor();
+    pub(super) async fn answer(self, end: Option<End>, cursor: &WaitCursor) -> WaitAnswer {
         let mut end = end;
         let lines = match &mut end {
             Some(end) => end.lines.take(),
@@ -96,27 +95,30 @@ impl Wait<'_> {
             state: target.facts.state.clone(),
             why: target.facts.why.clone() + self.advice(target, in_vain),
         });
-        Ok(WaitAnswer {
+        WaitAnswer {
             met: end.map(|end| end.met),
             waited_seconds: (self.began.elapsed().as_secs_f64() * 10.0).round() / 10.0,
             targets: states.collect(),
             lines,
             cursor: cursor.to_string(),
-        })
+        }
     }
 
     async fn last_lines(&self) -> Option<LogPage> {
         let process = Some(self.targets.first()?.name.to_string());
-        let cursor = self.seen_so_far(0, None);
+        let cursor = self.seen_so_far(0, None).await;
         let query = LogQuery { process, tail: Some(LINES_OF_A_TIMEOUT), cursor, ..LogQuery::default() };
         self.handle.search(What::Runs, query).await.ok().filter(|page| !page.lines.is_empty())
     }
 
     /// Where the caller's cursor is in this run (the newest); what was before it, he has.
-    fn seen_so_far(&self, target: usize, run: Option<u64>) -> Option<String> {
+    async fn seen_so_far(&self, target: usize, run: Option<u64>) -> Option<String> {
         let name = &self.targets[target].name;
         let seen = self.question.cursor.as_ref()?.place(name)?;
-        let run = run.or_else(|| self.handle.end_of_log(name).map(|(newest, _)| newest))?;
+        let run = match run {
+            Some(run) => run,
+            None => self.handle.ends_of_logs(std::iter::once(name.clone())).await.pop()??.0,
+        };
         (run == seen.run).then(|| format!("{name}:{run}:{}", seen.line))
     }
 
@@ -132,17 +134,17 @@ impl Wait<'_> {
     }
 
     /// Up to here everything has been seen.
-    fn cursor(&self) -> WaitCursor {
-        let places = self.targets.iter().filter_map(|target| {
-            let place = match (&target.tail, self.question.reads_logs()) {
-                (Some(tail), true) => tail.place()?,
-                _ => {
-                    let (run, line) = self.handle.end_of_log(&target.name)?;
-                    Place { run, line, begun: 0 }
-                }
-            };
-            Some((target.name.to_string(), place))
-        });
+    pub(super) async fn cursor(&self) -> WaitCursor {
+        let places: Vec<Option<Place>> = match self.question.reads_logs() {
+            true => self.targets.iter().map(|target| target.tail.as_ref().and_then(Tail::place)).collect(),
+            false => {
+                let ends = self.handle.ends_of_logs(self.targets.iter().map(|target| target.name.clone()));
+                let place = |(run, line)| Place { run, line, begun: 0 };
+                ends.await.into_iter().map(|end| end.map(place)).collect()
+            }
+        };
+        let places = self.targets.iter().zip(places);
+        let places = places.filter_map(|(target, place)| Some((target.name.to_string(), place?)));
         let marks =
             self.targets.iter().map(|target| (target.name.to_string(), target.known.unwrap_or_default()));
         WaitCursor { places: places.collect(), at: self.learnt, marks: marks.collect() }

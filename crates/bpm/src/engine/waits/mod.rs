@@ -7,7 +7,7 @@ mod decide;
 mod question;
 mod tail;
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,9 +20,8 @@ use tokio::time::{Instant, timeout_at};
 
 use super::facts::{Facts, Known};
 use super::handle::Handle;
-use super::log_hub::Ear;
+use super::log_hub::{Ear, LogHub};
 use super::{clock, tasks};
-use crate::exec::sample;
 
 pub(super) use cursor::of_logs;
 pub(super) use question::regex;
@@ -30,7 +29,7 @@ pub(super) use question::regex;
 use cursor::Mark;
 use decide::{Seen, Verdict, can_hold, decide, known_after, known_at_first, over};
 use question::{Question, invalid};
-use tail::Tail;
+use tail::{Hit, Tail};
 
 /// Targets of one wait.
 pub(super) const MAX_TARGETS: usize = 64;
@@ -57,6 +56,30 @@ struct Target {
     seen: Seen,
     /// What is no news of it; `None` before the first look at one that the cursor does not know.
     known: Option<Mark>,
+}
+
+impl Target {
+    fn look_again(&mut self) {
+        self.tail.iter_mut().for_each(Tail::look_for_later_runs);
+    }
+
+    fn is_to_be_read(&self, written: &HashSet<PathBuf>) -> bool {
+        self.tail.as_ref().is_some_and(Tail::looks_for_later_runs)
+            || self.heard.as_ref().is_some_and(|dir| written.contains(dir))
+    }
+
+    /// Listens to what is written in `dir`, and no more where it did before. Whether that is new.
+    fn listen(&mut self, dir: Option<&PathBuf>, logs: &Arc<LogHub>, ear: &Arc<Ear>) -> Result<bool, Error> {
+        let Some(dir) = dir.filter(|dir| self.heard.as_ref() != Some(*dir)) else { return Ok(false) };
+        logs.listen(dir, ear).map_err(|error| {
+            Error::new(Code::System, format!("cannot watch `{}`: {error}", dir.display()))
+                .hint("`fs.inotify.max_user_watches` or `max_user_instances` may be too low")
+        })?;
+        if let Some(left) = self.heard.replace(dir.clone()) {
+            logs.leave(&left, ear);
+        }
+        Ok(true)
+    }
 }
 
 impl Handle {
@@ -135,24 +158,31 @@ impl<'h> Wait<'h> {
             self.learn().await?;
             self.can_hold()?;
             if let Some(end) = self.look_at_logs().await? {
-                return self.answer(Some(end)).await;
+                let cursor = self.cursor().await;
+                return Ok(self.answer(Some(end), &cursor).await);
             }
             if self.question.asks_for(Condition::Port) && Instant::now() >= look_at_ports {
-                self.look_at_ports().await;
+                // what others saw just now will do, so that all who wait do not each look on their own
+                self.look_at_ports(between_looks / 2).await;
                 look_at_ports = Instant::now() + between_looks;
                 between_looks = (between_looks * 2).min(LAST_LOOK);
             }
-            if let Some(end) = self.decide().await {
-                return self.answer(Some(end)).await;
+            if let Some((target, verdict)) = self.decide() {
+                // first: what is printed while the lines that show it are read comes after it
+                let cursor = self.cursor().await;
+                let end = self.end_of_verdict(target, verdict).await;
+                return Ok(self.answer(Some(end), &cursor).await);
             }
             if Instant::now() >= deadline || self.are_over() {
-                return self.answer(None).await;
+                let cursor = self.cursor().await;
+                return Ok(self.answer(None, &cursor).await);
             }
             let ports = self.question.asks_for(Condition::Port).then_some(look_at_ports);
             let wake =
                 [Some(deadline), ports, self.quiet_at()].into_iter().flatten().min().unwrap_or(deadline);
             if let Some(end) = self.sleep(&mut events, wake).await? {
-                return self.answer(Some(end)).await;
+                let cursor = self.cursor().await;
+                return Ok(self.answer(Some(end), &cursor).await);
             }
         }
     }
@@ -172,12 +202,14 @@ impl<'h> Wait<'h> {
                 () = ear.heard() => return Ok(None),
                 event = timeout_at(wake, events.recv()) => match event {
                     Ok(Ok(noted)) => {
-                        let about = noted.event.process.as_deref();
-                        if self.targets.iter().any(|target| Some(&*target.name) == about) {
+                        if self.something_happened_to(noted.event.process.as_deref()) {
                             return Ok(None);
                         }
                     }
-                    Ok(Err(RecvError::Lagged(_))) => return Ok(None),
+                    Ok(Err(RecvError::Lagged(_))) => {
+                        self.targets.iter_mut().for_each(Target::look_again);
+                        return Ok(None);
+                    }
                     Ok(Err(RecvError::Closed)) => return Err(Error::new(Code::Closing, "the manager is ending")),
                     Err(_) => {
                         let Some(open) = open else { return Ok(None) };
@@ -208,9 +240,19 @@ impl<'h> Wait<'h> {
             };
             let known = target.known.get_or_insert_with(|| known_at_first(&facts));
             known.down &= facts.up.is_none() && !facts.under_way;
-            target.facts = facts;
+            // what it printed at last may not have been heard yet
+            if target.facts != facts {
+                target.look_again();
+                target.facts = facts;
+            }
         }
         Ok(())
+    }
+
+    /// Whether it is one of the targets.
+    fn something_happened_to(&mut self, whom: Option<&str>) -> bool {
+        let of = self.targets.iter_mut().filter(|target| Some(&*target.name) == whom);
+        of.map(Target::look_again).count() > 0
     }
 
     /// Reads what is new in every log that matters; the first hit ends the wait.
@@ -218,48 +260,54 @@ impl<'h> Wait<'h> {
         if !self.question.reads_logs() {
             return Ok(None);
         }
-        let _ = self.ear.take();
-        let until = self.began + self.question.wait.max(READING);
+        let written = self.ear.take();
+        let all = self.question.asks_for(Condition::Quiet);
         for index in 0..self.targets.len() {
-            loop {
-                let Some(mut tail) = self.targets[index].tail.take() else { break };
-                let looked = tokio::task::spawn_blocking(move || (tail.look(), tail)).await;
-                let (look, mut tail) =
-                    looked.map_err(|error| Error::new(Code::Internal, error.to_string()))?;
-                let mut look = look?;
-                if let Some(dir) = tail.dir().filter(|dir| self.targets[index].heard.as_ref() != Some(*dir)) {
-                    self.handle.log_hub().listen(dir, &self.ear).map_err(|error| {
-                        Error::new(Code::System, format!("cannot watch `{}`: {error}", dir.display()))
-                    })?;
-                    self.targets[index].heard = Some(dir.clone());
-                    // what came before that was not heard
-                    look.more = true;
-                }
-                if look.hit.is_none() && !look.more && self.is_over(index, &tail) {
-                    look.hit = tail.rest_of_error();
-                }
-                self.targets[index].tail = Some(tail);
-                if let Some(hit) = look.hit {
-                    return self.end_of_hit(index, hit).await.map(Some);
-                }
-                if !look.more {
-                    break;
-                }
-                // there may be more than can be read in time, or a pattern that is slow: the cursor says how far it was
-                if Instant::now() >= until {
-                    self.is_behind = true;
-                    return Ok(None);
-                }
+            if (all || self.targets[index].is_to_be_read(&written))
+                && let Some(hit) = self.look_at_log(index).await?
+            {
+                return self.end_of_hit(index, hit).await.map(Some);
+            }
+            if self.is_behind {
+                return Ok(None);
             }
         }
         self.note_silence();
         Ok(None)
     }
 
+    async fn look_at_log(&mut self, index: usize) -> Result<Option<Hit>, Error> {
+        let logs = self.handle.log_hub();
+        let until = self.began + self.question.wait.max(READING);
+        while let Some(mut tail) = self.targets[index].tail.take() {
+            let turn = logs.turn().await;
+            let looked = tokio::task::spawn_blocking(move || (tail.look(), tail)).await;
+            drop(turn);
+            let (look, mut tail) = looked.map_err(|error| Error::new(Code::Internal, error.to_string()))?;
+            let mut look = look?;
+            // what came before that was not heard
+            look.more |= self.targets[index].listen(tail.dir(), logs, &self.ear)?;
+            if look.hit.is_none() && !look.more && self.is_over(index, &tail) {
+                look.hit = tail.rest_of_error();
+            }
+            self.targets[index].tail = Some(tail);
+            if look.hit.is_some() || !look.more {
+                return Ok(look.hit);
+            }
+            // there may be more than can be read in time, or a pattern that is slow: the cursor says how far it was
+            if Instant::now() >= until {
+                self.is_behind = true;
+                return Ok(None);
+            }
+        }
+        Ok(None)
+    }
+
     /// Whether nothing more comes of the run that is read: an error that it ended with is whole.
     fn is_over(&self, index: usize, tail: &Tail) -> bool {
-        let up = self.targets[index].facts.up;
-        tail.place().is_some_and(|place| up.is_none_or(|up| up.run != place.run))
+        let Facts { up, under_way, .. } = self.targets[index].facts;
+        // one that is starting prints, too; that a later one has begun is seen by the tail itself
+        tail.place().is_some_and(|place| up.map_or(!under_way, |up| up.run != place.run))
     }
 
     /// For how long each target has printed nothing: since its last output, or since its start.
@@ -297,18 +345,17 @@ impl<'h> Wait<'h> {
             .min()
     }
 
-    async fn look_at_ports(&mut self) {
+    async fn look_at_ports(&mut self, oldest: Duration) {
         let pids: Vec<u32> =
             self.targets.iter().filter_map(|target| target.facts.up.map(|up| up.pid)).collect();
-        let ports = tokio::task::spawn_blocking(move || sample::ports_of_trees(&pids)).await;
-        let ports: HashMap<u32, Vec<u16>> = ports.unwrap_or_default();
+        let ports = self.handle.ports().of_trees(pids, oldest).await;
         for target in &mut self.targets {
             let of = target.facts.up.and_then(|up| ports.get(&up.pid).cloned());
             target.seen.ports = of.unwrap_or_default();
         }
     }
 
-    async fn decide(&mut self) -> Option<End> {
+    fn decide(&mut self) -> Option<(usize, Verdict)> {
         let counts = self.question.cursor.is_some();
         let verdict = self.targets.iter().enumerate().find_map(|(index, target)| {
             let known = target.known.filter(|_| counts);
@@ -320,7 +367,7 @@ impl<'h> Wait<'h> {
         };
         let target = &mut self.targets[index];
         target.known = Some(known_after(target.known.unwrap_or_default(), verdict.condition, &target.facts));
-        Some(self.end_of_verdict(index, verdict).await)
+        Some((index, verdict))
     }
 
     /// Tasks that have ended, all of them: nothing is left to wait for.

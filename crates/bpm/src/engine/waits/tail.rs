@@ -46,6 +46,8 @@ pub(super) struct Tail {
     at: Option<At>,
     /// Where to begin in the first log.
     from: Option<Place>,
+    /// A later run may be there. While only lines come, none is looked for.
+    looks_for_later_runs: bool,
 }
 
 #[derive(Debug)]
@@ -87,7 +89,15 @@ impl Tail {
         let detector = || Detector::new(&own).or_else(|_| Detector::new(&Extra::default())).ok();
         let detector = hunt.errors.then(detector).flatten();
         let pattern = hunt.pattern.clone();
-        Tail { project: project.clone(), name: name.clone(), pattern, detector, at: None, from }
+        Tail {
+            project: project.clone(),
+            name: name.clone(),
+            pattern,
+            detector,
+            at: None,
+            from,
+            looks_for_later_runs: true,
+        }
     }
 
     /// The directory that is read, if there is one.
@@ -97,13 +107,27 @@ impl Tail {
 
     /// Up to where it has been read.
     pub(super) fn place(&self) -> Option<Place> {
-        let here = |at: &At| Place { run: at.run, line: at.line, begun: at.begun };
-        self.at.as_ref().map(here).or(self.from)
+        let Some(at) = &self.at else { return self.from };
+        // an error that is not whole yet is still to be found
+        let open = self.detector.as_ref().and_then(Detector::open_since);
+        match open.and_then(|first| first.checked_sub(1)).filter(|line| *line < at.line) {
+            Some(line) => Some(Place { run: at.run, line, begun: 0 }),
+            None => Some(Place { run: at.run, line: at.line, begun: at.begun }),
+        }
     }
 
     /// When something was printed last, in nanoseconds since 1970.
     pub(super) fn printed_ns(&self) -> Option<u64> {
         self.at.as_ref().and_then(|at| at.printed_ns)
+    }
+
+    pub(super) fn looks_for_later_runs(&self) -> bool {
+        self.looks_for_later_runs
+    }
+
+    /// Something has happened to what prints it.
+    pub(super) fn look_for_later_runs(&mut self) {
+        self.looks_for_later_runs = true;
     }
 
     /// Part of an error has been seen, and the rest may follow.
@@ -123,6 +147,10 @@ impl Tail {
     /// # Errors
     /// A log that cannot be read.
     pub(super) fn look(&mut self) -> Result<Look, Error> {
+        if self.at.is_some() && !self.looks_for_later_runs {
+            return self.read();
+        }
+        // before the read, so that nothing of a run is left when a later one is gone over to
         let newest = logbook::newest_run(&self.project, &self.name)?;
         if self.at.is_none() {
             let Some(newest) = newest else { return Ok(Look { hit: None, more: false }) };
@@ -130,7 +158,11 @@ impl Tail {
         }
         let look = self.read()?;
         let (Some(run), Some(newest)) = (self.at.as_ref().map(|at| at.run), newest) else { return Ok(look) };
-        if look.hit.is_none() && !look.more && run < newest {
+        if look.hit.is_some() || look.more {
+            return Ok(look);
+        }
+        self.looks_for_later_runs = run < newest;
+        if run < newest {
             // what was open there is over with it
             if let Some(hit) = self.rest_of_error() {
                 return Ok(Look { hit: Some(hit), more: true });
@@ -237,7 +269,9 @@ fn matches(pattern: Option<&Regex>, line: &TextLine, met: u64) -> bool {
 mod tests {
     use bpm_core::config::{Source, parse};
 
-    use super::{Detector, Extra};
+    use bpm_logs::{Limits, Now, Stream, Writer};
+
+    use super::*;
 
     /// What the configuration accepts must not be too large for the detector.
     #[test]
@@ -254,5 +288,49 @@ mod tests {
             let own = Extra { matches: errors.matches, ignore: errors.ignore };
             assert!(Detector::new(&own).is_ok(), "{pattern}");
         }
+    }
+
+    #[test]
+    fn an_error_ends_where_it_ends_and_one_that_is_not_whole_is_still_to_come() {
+        let dir = tempfile::tempdir().unwrap();
+        let project =
+            Project { root: dir.path().to_owned(), id: "test".to_owned(), state: dir.path().to_owned() };
+        let run = project.runs("api").join("1");
+        std::fs::create_dir_all(&run).unwrap();
+        let mut writer = Writer::open(&run, Limits::for_max_bytes(1 << 20)).unwrap();
+        let both = b"error[E0308]: one\n --> src/a.rs:1:1\nerror[E0999]: two\n --> src/b.rs:2:2\n";
+        writer.append(Stream::Stdout, both, Now::read());
+        writer.finish(Now::read());
+        let hunt = Hunt { pattern: None, errors: true };
+        let tail = |from| Tail::new(&project, &Name::from("api"), &hunt, ErrorRules::default(), from);
+        let place = |line| Some(Place { run: 1, line, begun: 0 });
+        let mut first = tail(None);
+        let hit = first.look().unwrap().hit;
+        assert!(matches!(hit, Some(Hit::Error { finding, .. }) if finding.first == 1));
+        assert_eq!(first.place(), place(2), "the third line begins the next one");
+        let mut second = tail(first.place());
+        assert!(second.look().unwrap().hit.is_none(), "more of it may follow");
+        assert_eq!(second.place(), place(2), "whoever gives up now is to find it all");
+        assert!(matches!(second.rest_of_error(), Some(Hit::Error { finding, .. }) if finding.first == 3));
+        assert_eq!(second.place(), place(4));
+    }
+
+    #[test]
+    fn later_runs_are_looked_for_when_something_has_happened() {
+        let dir = tempfile::tempdir().unwrap();
+        let project =
+            Project { root: dir.path().to_owned(), id: "test".to_owned(), state: dir.path().to_owned() };
+        let mut tail = Tail::new(&project, &Name::from("api"), &Hunt::default(), ErrorRules::default(), None);
+        tail.look().unwrap();
+        assert!(tail.looks_for_later_runs(), "there is none yet");
+        let run = |number: &str| std::fs::create_dir_all(project.runs("api").join(number)).unwrap();
+        run("1");
+        tail.look().unwrap();
+        run("2");
+        assert!(!tail.look().unwrap().more && tail.place().unwrap().run == 1);
+        tail.look_for_later_runs();
+        assert!(tail.look().unwrap().more && tail.looks_for_later_runs());
+        assert!(!tail.look().unwrap().more && !tail.looks_for_later_runs());
+        assert_eq!(tail.place().unwrap().run, 2);
     }
 }
