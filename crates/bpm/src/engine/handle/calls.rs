@@ -62,15 +62,15 @@ impl Handle {
         }
         let calls = self.calls();
         calls.sweep(self.project());
-        // the same submission again is the same call
+        // held until it is known: the same submission again, even at the same time, is the same call
+        let mut known = calls.lock();
         if let Some(key) = &origin.key {
-            let known = calls.lock();
             let again = known.values().find(|call| call.record.origin.key.as_ref() == Some(key));
             if let Some(again) = again {
                 return Ok(Reply::Call(again.record.status.clone()));
             }
         }
-        if calls.lock().len() >= MAX_CALLS {
+        if known.len() >= MAX_CALLS {
             return Err(Error::new(Code::LimitReached, format!("{MAX_CALLS} calls are under way or kept")));
         }
         let id = random_id()?;
@@ -90,7 +90,7 @@ impl Handle {
             CallRecord { status: status.clone(), created_ms: now_ms(), over_ms: None, origin, request };
         calls::save(self.project(), &record)
             .map_err(|error| Error::new(Code::System, format!("cannot write down the call: {error}")))?;
-        self.begin_call(record);
+        self.begin_call(record, &mut known);
         Ok(Reply::Call(status))
     }
 
@@ -101,18 +101,17 @@ impl Handle {
                 let id = record.status.call_id.clone();
                 self.calls().lock().insert(id, Call { record, work: None });
             } else {
-                self.begin_call(record);
+                self.begin_call(record, &mut self.calls().lock());
             }
         }
         self.calls().sweep(self.project());
     }
 
-    fn begin_call(&self, record: CallRecord) {
+    fn begin_call(&self, record: CallRecord, known: &mut HashMap<String, Call>) {
         let (handle, id) = (self.clone(), record.status.call_id.clone());
         let Some(request) = record.request.clone() else { return };
         let (request, origin) = (patient(request), record.origin.clone());
         let name = id.clone();
-        let mut known = self.calls().lock();
         let work = tokio::spawn(async move {
             // boxed: a call may carry out any call
             let outcome = Box::pin(handle.carry_out_any(request, origin)).await;

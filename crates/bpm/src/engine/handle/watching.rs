@@ -25,7 +25,7 @@ impl Handle {
         let names: Vec<String> = what.logs.clone();
         let known = self.resolve(names.clone()).await?;
         let (sender, changes) = mpsc::channel(BACKLOG);
-        let follower = Follower {
+        let mut follower = Follower {
             handle: self.clone(),
             events: what.events,
             logs: names.into_iter().zip(known.into_iter().map(|known| known.id.to_string())).collect(),
@@ -33,6 +33,8 @@ impl Handle {
             ear: Arc::default(),
             sender,
         };
+        // before the answer: what is printed from then on is told
+        let _ = follower.listen().await;
         tokio::spawn(follower.run(events));
         Ok(Changes(changes))
     }
@@ -50,7 +52,6 @@ struct Follower {
 
 impl Follower {
     async fn run(mut self, mut events: Events) {
-        let _ = self.listen().await;
         let mut grown = BTreeSet::new();
         // when what has grown is told, whatever else happens meanwhile
         let mut due = Instant::now();
@@ -112,7 +113,11 @@ impl Follower {
             if self.dirs.contains_key(&dir) {
                 continue;
             }
-            match self.handle.log_hub().listen(&dir, &self.ear) {
+            // only the newest: a program that crashes again and again leaves many
+            let logs = self.handle.log_hub();
+            let before = self.dirs.extract_if(|_, of| *of == name);
+            before.for_each(|(dir, _)| logs.leave(&dir, &self.ear));
+            match logs.listen(&dir, &self.ear) {
                 Ok(()) => {
                     new.push(name.clone());
                     self.dirs.insert(dir, name);
