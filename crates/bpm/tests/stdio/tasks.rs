@@ -87,7 +87,10 @@ fn a_manager_that_dies_while_nobody_calls_is_started_again() {
         let status: bpm_api::Status = serde_json::from_slice(&output.stdout).ok()?;
         (status.manager.pid != before).then_some(())
     });
-    assert_eq!(lab.ask::<TaskList>(&["tasks", "nap"]).tasks[0].pid, task.pid);
+    // its shim has to be heard of first
+    let again =
+        lab.wait_for("the task is adopted", |lab| lab.ask::<TaskList>(&["tasks", "nap"]).tasks[0].pid);
+    assert_eq!(Some(again), task.pid);
     assert!(session.done("get_task_status", json!({"task_id": "nap"})).contains("running"));
 }
 
