@@ -121,7 +121,7 @@ impl Client {
     }
 
     /// It knows no projects, so that its entry must name one.
-    pub(super) fn needs_project(self) -> bool {
+    pub(super) fn wants_project(self) -> bool {
         self == Client::ClaudeDesktop
     }
 

@@ -116,7 +116,7 @@ impl Target {
         let named = cx.named_project().transpose()?;
         let project = match (scope, named) {
             // an entry can be taken out from anywhere
-            (Scope::User, named) if args.remove || !client.needs_project() => named,
+            (Scope::User, named) if args.remove || !client.wants_project() => named,
             (Scope::User | Scope::Project, Some(named)) => Some(named),
             (Scope::User | Scope::Project, None) => Some(cx.project()?),
         };
