@@ -275,6 +275,16 @@ pub fn send(pid: u32, signal: Signal) {
     rustix::process::kill_process(pid, signal).unwrap();
 }
 
+/// Waits until a manager of the same configuration, begun now and with nothing to hold it, has ended by itself. One
+/// that was idle before it began has had its time, too.
+pub fn idle_twin_ends(config: &str) {
+    let twin = Lab::new(config);
+    assert!(twin.bpm(&["run", "--wait", "--", "true"]).status.success());
+    // asked once only: whoever asks is a client
+    let Some(manager) = twin.try_status().map(|status| status.manager.pid) else { return };
+    twin.wait_for("the twin ends", |_| (!alive(manager)).then_some(()));
+}
+
 /// Zombies do not live.
 pub fn alive(pid: u32) -> bool {
     let Ok(stat) = fs::read_to_string(format!("/proc/{pid}/stat")) else { return false };

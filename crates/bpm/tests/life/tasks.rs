@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use bpm_api::{Code, InputSent, TaskList, TaskReport, TaskState, TaskStatus, WaitAnswer};
 
-use crate::lab::{Lab, alive, process, puppet, text};
+use crate::lab::{Lab, alive, idle_twin_ends, process, puppet, text};
 
 /// A project without a manager and without a configuration.
 fn bare() -> Lab {
@@ -138,7 +138,7 @@ fn a_manager_with_nothing_to_do_ends_itself_and_one_with_a_task_stays() {
     let lab = Lab::new("idle_exit_minutes = 0.005\n");
     let report: TaskReport = lab.ask(&["run", "--", &puppet(), "sleep", "600"]);
     let manager = lab.status().manager.pid;
-    std::thread::sleep(Duration::from_millis(600)); // twice the time: nothing must happen
+    idle_twin_ends("idle_exit_minutes = 0.005\n");
     assert!(alive(manager));
     assert!(lab.bpm(&["stop", &report.task.task_id]).status.success());
     lab.wait_for("the manager ends", |_| (!alive(manager)).then_some(()));
@@ -147,7 +147,7 @@ fn a_manager_with_nothing_to_do_ends_itself_and_one_with_a_task_stays() {
 #[test]
 fn a_manager_in_the_foreground_stays_for_whoever_looks_on() {
     let mut lab = Lab::up("idle_exit_minutes = 0.003\n");
-    std::thread::sleep(Duration::from_millis(400)); // twice the time: nothing must happen
+    idle_twin_ends("idle_exit_minutes = 0.003\n");
     assert!(alive(lab.manager_pid()));
     assert!(lab.bpm(&["down"]).status.success());
     assert!(lab.manager_ends());

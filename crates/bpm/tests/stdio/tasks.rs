@@ -7,7 +7,7 @@ use bpm_api::{TaskList, TaskState};
 use rustix::process::Signal;
 use serde_json::json;
 
-use crate::lab::{Lab, alive, puppet, send};
+use crate::lab::{Lab, alive, idle_twin_ends, puppet, send};
 use crate::session::Session;
 
 fn bare() -> Lab {
@@ -116,7 +116,7 @@ fn a_session_keeps_an_idle_manager_from_ending() {
     let mut session = Session::of(&lab);
     session.done("get_status", json!({}));
     let manager = lab.status().manager.pid;
-    std::thread::sleep(Duration::from_millis(400)); // twice the time: nothing must happen
+    idle_twin_ends("idle_exit_minutes = 0.003\n");
     assert!(alive(manager));
     session.end();
     lab.wait_for("the manager ends", |_| (!alive(manager)).then_some(()));
