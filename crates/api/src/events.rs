@@ -62,6 +62,9 @@ pub struct Watch {
     /// That the logs of these processes and tasks have grown.
     #[serde(default)]
     pub logs: Vec<String>,
+    /// That the builds' logs of these processes have grown.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub builds: Vec<String>,
 }
 
 /// Something that a watcher is told.
@@ -71,6 +74,8 @@ pub enum Change {
     Event(Event),
     /// This process's or task's log has grown since it was last said. At most ten times a second.
     Log(String),
+    /// This process's newest build has printed more. At most ten times a second.
+    Build(String),
     /// So many events were not taken in time.
     Missed(u64),
 }

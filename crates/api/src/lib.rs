@@ -9,8 +9,10 @@ mod error;
 mod events;
 mod logs;
 mod ops;
+mod reading;
 mod status;
 mod tasks;
+mod terminals;
 mod waits;
 
 pub use calls::{Answer, CallState, CallStatus, CancelCall, GetCall, SubmitCall};
@@ -21,6 +23,7 @@ pub use ops::{
     Applied, Apply, Began, Diagnostic, Done, GetStatus, Op, Origin, OsText, Reply, Request, Restart,
     SearchBuildLog, SearchLogs, Shutdown, Start, Stop, Why, WhyAnswer,
 };
+pub use reading::{GetRuns, KeptRun, LogWindow, ReadFrom, ReadLog, ReadOnly, Runs, WindowLine};
 pub use status::{
     Alarm, BuildProgress, BuildStatus, EventLine, ExitStatus, ManagerStatus, Mode, Paths, ProcessKind,
     ProcessStatus, Sample, State, Status,
@@ -29,6 +32,7 @@ pub use tasks::{
     ClearTasks, EndTask, GetTask, InputSent, KillRequest, RunTask, SendInput, TaskCommand, TaskList,
     TaskReady, TaskReport, TaskState, TaskStatus,
 };
+pub use terminals::{Hello, Output, ResizeTerminal, SendSignal};
 pub use waits::{Condition, Met, TargetState, WaitAnswer, WaitFor};
 
 /// Calls a macro with every operation: `variant, request type`.
@@ -37,7 +41,8 @@ macro_rules! for_each_op {
     ($callback:ident) => {
         $callback! {
             GetStatus, Restart, Start, Stop, SearchLogs, SearchBuildLog, Why, Apply, Shutdown, RunTask, GetTask,
-            EndTask, ClearTasks, SendInput, WaitFor, GetNews, SubmitCall, GetCall, CancelCall
+            EndTask, ClearTasks, SendInput, WaitFor, GetNews, SubmitCall, GetCall, CancelCall, ReadLog, GetRuns,
+            SendSignal, ResizeTerminal
         }
     };
 }

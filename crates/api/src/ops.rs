@@ -9,8 +9,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    CallStatus, CancelCall, ClearTasks, EndTask, GetCall, GetNews, GetTask, InputSent, LogPage, LogQuery,
-    Mode, News, RunTask, SendInput, Status, SubmitCall, TaskList, TaskReport, WaitAnswer, WaitFor,
+    CallStatus, CancelCall, ClearTasks, EndTask, GetCall, GetNews, GetRuns, GetTask, InputSent, LogPage,
+    LogQuery, LogWindow, Mode, News, ReadLog, ResizeTerminal, RunTask, Runs, SendInput, SendSignal, Status,
+    SubmitCall, TaskList, TaskReport, WaitAnswer, WaitFor,
 };
 
 /// A request type that knows its answer.
@@ -243,6 +244,10 @@ pub enum Request {
     SubmitCall(SubmitCall),
     GetCall(GetCall),
     CancelCall(CancelCall),
+    ReadLog(ReadLog),
+    GetRuns(GetRuns),
+    SendSignal(SendSignal),
+    ResizeTerminal(ResizeTerminal),
 }
 
 /// Any answer, as it travels.
@@ -261,6 +266,8 @@ pub enum Reply {
     Wait(WaitAnswer),
     News(News),
     Call(CallStatus),
+    Window(LogWindow),
+    Runs(Runs),
 }
 
 macro_rules! op {
@@ -320,6 +327,10 @@ op!(GetNews => News(News), "get_news", "What happened since the caller's last ca
 op!(SubmitCall => Call(CallStatus), "submit_call", "Carry out a request in the background and keep its outcome.");
 op!(GetCall => Call(CallStatus), "get_call", "Where a submitted call stands.");
 op!(CancelCall => Call(CallStatus), "cancel_call", "Stop waiting for a submitted call; what it began goes on.");
+op!(ReadLog => Window(LogWindow), "read_log", "Lines of one log as they were printed, from any place.");
+op!(GetRuns => Runs(Runs), "get_runs", "Which runs and builds of a process or task are kept.");
+op!(SendSignal => Done(Done), "send_signal", "Send a signal to a live run's whole tree.");
+op!(ResizeTerminal => Done(Done), "resize_terminal", "Tell a run's terminal its size.");
 
 impl Request {
     pub fn name(&self) -> &'static str {

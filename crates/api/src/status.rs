@@ -150,6 +150,9 @@ pub struct ProcessStatus {
     pub building: Option<BuildStatus>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub sample: Option<Sample>,
+    /// The live run has a terminal.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub pty: bool,
     /// A crash restart runs the executable of the last live run. False: it has none (`npm`, `command`),
     /// so it runs what is in the tree then.
     pub keeps_artefact: bool,

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::future::Future;
 
-use bpm_api::{Change, Code, Error, Op, Origin, Reply, Request, Watch};
+use bpm_api::{Change, Code, Error, Op, Origin, Output, Reply, Request, Watch};
+use bytes::Bytes;
 use tokio::sync::mpsc;
 
 /// Something that carries out requests.
@@ -18,6 +19,12 @@ pub trait Control: Clone + Send + Sync + 'static {
 
     /// What happens from now on. A watcher that does not read in time is told what it missed.
     fn watch(&self, what: Watch) -> impl Future<Output = Result<Changes, Error>> + Send;
+
+    /// What a live run prints from now on, as bytes. A reader that is slow slows nobody; it gets what the log holds.
+    fn output(&self, of: Output) -> impl Future<Output = Result<Chunks, Error>> + Send {
+        let refusal = Error::new(Code::Internal, format!("the output of `{}` cannot be had here", of.target));
+        async { Err(refusal) }
+    }
 
     /// Says that a client is there until the answer is dropped: a manager with nothing to do stays for its clients.
     fn presence(&self) -> Presence {
@@ -46,6 +53,16 @@ pub struct Presence(pub Option<Box<dyn Send + Sync>>);
 impl fmt::Debug for Presence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Presence").field("counted", &self.0.is_some()).finish()
+    }
+}
+
+/// Bytes as they come. Dropping it ends the reading; `None` means that the run has ended, or the manager has gone.
+#[derive(Debug)]
+pub struct Chunks(pub mpsc::Receiver<Bytes>);
+
+impl Chunks {
+    pub async fn next(&mut self) -> Option<Bytes> {
+        self.0.recv().await
     }
 }
 

@@ -41,7 +41,11 @@ pub(super) fn patience(request: &Request) -> Duration {
         | Request::GetNews(_)
         | Request::SubmitCall(_)
         | Request::GetCall(_)
-        | Request::CancelCall(_) => ANSWER,
+        | Request::CancelCall(_)
+        | Request::ReadLog(_)
+        | Request::GetRuns(_)
+        | Request::SendSignal(_)
+        | Request::ResizeTerminal(_) => ANSWER,
         Request::Shutdown(_) => SHUTDOWN,
     }
 }

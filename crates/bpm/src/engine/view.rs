@@ -99,6 +99,7 @@ impl Engine {
             }),
             building: self.building(service, now),
             sample: None,
+            pty: false,
             keeps_artefact: service.rules().keeps_artefact,
             events: self.notes.recent(service.name(), events),
         }

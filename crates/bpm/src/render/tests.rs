@@ -31,6 +31,7 @@ fn process(name: &str, state: State, why: &str) -> ProcessStatus {
         last_build: None,
         building: None,
         sample: None,
+        pty: false,
         keeps_artefact: false,
         events: Vec::new(),
     }

@@ -46,7 +46,7 @@ fn slow() -> Restart {
 }
 
 fn everything() -> Watch {
-    Watch { events: true, logs: Vec::new() }
+    Watch { events: true, ..Watch::default() }
 }
 
 #[tokio::test]

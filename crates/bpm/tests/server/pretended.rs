@@ -361,6 +361,7 @@ fn process(name: &str, state: State) -> ProcessStatus {
         last_build: None,
         building: None,
         sample: None,
+        pty: false,
         keeps_artefact: false,
         events: Vec::new(),
     }

@@ -55,10 +55,10 @@ async fn a_watcher_hears_events_and_that_logs_grow_and_is_told_what_it_missed() 
     agent
         .ask(named("talk", shell("until test -e go; do sleep 0.01; done; echo hello; exec sleep 600")))
         .await;
-    let watch = Watch { events: false, logs: vec!["talk".to_owned()] };
+    let watch = Watch { logs: vec!["talk".to_owned()], ..Watch::default() };
     let mut logs = agent.client().watch(watch).await.unwrap();
-    let mut events = agent.client().watch(Watch { events: true, logs: Vec::new() }).await.unwrap();
-    let mut slow = agent.client().watch(Watch { events: true, logs: Vec::new() }).await.unwrap();
+    let mut events = agent.client().watch(Watch { events: true, ..Watch::default() }).await.unwrap();
+    let mut slow = agent.client().watch(Watch { events: true, ..Watch::default() }).await.unwrap();
     lab.write("go", "");
     assert_eq!(next(&mut logs).await, Change::Log("talk".to_owned()));
     agent.end("talk").await;
@@ -89,7 +89,7 @@ async fn a_watcher_hears_events_and_that_logs_grow_and_is_told_what_it_missed() 
                 }
             }
             Change::Missed(count) => missed += count,
-            Change::Log(name) => panic!("{name} was not asked for"),
+            Change::Log(name) | Change::Build(name) => panic!("{name} was not asked for"),
         }
         if last > 1500 {
             let stop = bpm_api::Stop { process: "api".to_owned(), timeout_seconds: None };

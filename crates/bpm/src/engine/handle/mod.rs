@@ -5,14 +5,16 @@ mod clients;
 mod keys;
 mod look;
 mod news;
+mod reading;
 mod tasks;
+mod terminals;
 mod up;
 mod watching;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use bpm_api::{Code, Error, Origin, Reply, Request as Asked, Watch};
+use bpm_api::{Code, Error, Origin, Output, Reply, Request as Asked, Watch};
 use bpm_core::fleet::{Event, Request};
 use bpm_core::ids::{Mode, Name};
 use tokio::sync::{Semaphore, broadcast, mpsc, oneshot};
@@ -21,7 +23,7 @@ use super::facts::{Facts, Known};
 use super::hub::{Hub, Noted};
 use super::log_hub::LogHub;
 use super::{Message, view};
-use crate::control::{Changes, Control, Presence};
+use crate::control::{Changes, Chunks, Control, Presence};
 use crate::exec::sample;
 use crate::exec::world::World;
 use crate::logbook::{self, What};
@@ -73,6 +75,10 @@ impl Control for Handle {
 
     async fn watch(&self, what: Watch) -> Result<Changes, Error> {
         self.watch_changes(what).await
+    }
+
+    async fn output(&self, of: Output) -> Result<Chunks, Error> {
+        self.output_of(of).await
     }
 
     fn presence(&self) -> Presence {
@@ -154,6 +160,10 @@ impl Handle {
             Asked::SubmitCall(op) => self.submit(op, origin),
             Asked::GetCall(op) => self.call_status(&op.call_id),
             Asked::CancelCall(op) => self.cancel_call(&op.call_id),
+            Asked::ReadLog(op) => self.read_log(op).await.map(Reply::Window),
+            Asked::GetRuns(op) => self.get_runs(op).await.map(Reply::Runs),
+            Asked::SendSignal(op) => self.send_signal(op, origin).await.map(Reply::Done),
+            Asked::ResizeTerminal(op) => self.resize_terminal(op).await.map(Reply::Done),
         }
     }
 

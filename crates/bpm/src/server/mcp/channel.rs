@@ -21,7 +21,7 @@ const MAX_LINES: usize = 10;
 
 /// Until the client or the manager goes.
 pub(super) async fn run<C: Control>(control: C, peer: Peer<RoleServer>, origin: Origin) {
-    let Ok(mut changes) = control.watch(Watch { events: true, logs: Vec::new() }).await else { return };
+    let Ok(mut changes) = control.watch(Watch { events: true, ..Watch::default() }).await else { return };
     while let Some(first) = changes.next().await {
         let mut news = News::default();
         news.add(&control, &origin, first).await;

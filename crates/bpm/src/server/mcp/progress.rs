@@ -19,7 +19,7 @@ pub(super) async fn call<C: Control>(
 ) -> Result<Reply, Error> {
     let Some(mut scope) = Scope::of(&request, &origin) else { return control.call(request, origin).await };
     // Watched first: nothing that the request brings about is missed.
-    let changes = control.watch(Watch { events: true, logs: Vec::new() }).await;
+    let changes = control.watch(Watch { events: true, ..Watch::default() }).await;
     let call = control.call(request, origin);
     let Ok(changes) = changes else { return call.await };
     let told = tell(changes, &mut scope, token, peer);

@@ -47,7 +47,7 @@ impl Updates {
     ) -> Result<Updates, bpm_api::Error> {
         let logs = wanted.iter().filter_map(|uri| uri.target().map(str::to_owned)).collect();
         let events = list.is_some() || wanted.contains(&Uri::Status);
-        let changes = control.watch(Watch { events, logs }).await?;
+        let changes = control.watch(Watch { events, logs, builds: Vec::new() }).await?;
         Ok(Updates { changes, wanted, list, pace: Pace::default() })
     }
 
@@ -103,6 +103,8 @@ impl Updates {
                 }
             }
             Change::Missed(_) => self.missed(),
+            // nobody here asked for builds
+            Change::Build(_) => {}
         }
     }
 

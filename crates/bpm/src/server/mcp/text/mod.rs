@@ -46,6 +46,8 @@ pub(super) fn reply(reply: &Reply) -> String {
         Reply::Wait(answer) => waits::wait(answer),
         Reply::News(news) => news.line.clone().unwrap_or_default(),
         Reply::Call(call) => call.message.clone(),
+        // no tool's answers
+        Reply::Window(_) | Reply::Runs(_) => String::new(),
     }
 }
 
@@ -61,7 +63,12 @@ pub(super) fn structured(reply: Reply) -> Option<Value> {
         Reply::Tasks(list) => Ok(tasks::structured_list(&list)),
         Reply::Input(sent) => Ok(tasks::structured_input(&sent)),
         Reply::Wait(answer) => Ok(waits::structured(&answer)),
-        Reply::LogPage(_) | Reply::Why(_) | Reply::News(_) | Reply::Call(_) => return None,
+        Reply::LogPage(_)
+        | Reply::Why(_)
+        | Reply::News(_)
+        | Reply::Call(_)
+        | Reply::Window(_)
+        | Reply::Runs(_) => return None,
     };
     value.ok()
 }

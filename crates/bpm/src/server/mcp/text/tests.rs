@@ -26,6 +26,7 @@ fn process(name: &str, state: State) -> ProcessStatus {
         last_build: None,
         building: None,
         sample: None,
+        pty: false,
         keeps_artefact: true,
         events: Vec::new(),
     }
