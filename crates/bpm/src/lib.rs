@@ -12,3 +12,4 @@ pub mod render;
 pub mod server;
 pub mod sockets;
 pub mod store;
+pub mod tui;

@@ -1,0 +1,271 @@
+//! Everything that the screen shows, as data. Holds types of the API and of drawing, nothing that lives.
+//! Must not know how it changes, nor how it is drawn.
+
+pub mod history;
+pub mod log;
+
+use std::collections::{HashMap, VecDeque};
+
+use bpm_api::{Error, Event, Hello, ProcessStatus, Runs, Status, TaskStatus, WhyAnswer};
+use tui_input::Input;
+
+use self::history::History;
+use self::log::LogView;
+use super::message::Now;
+
+/// Notes that are kept; the oldest go first.
+pub const MOST_NOTES: usize = 200;
+/// Events that are kept for each process and task.
+pub const MOST_EVENTS: usize = 50;
+/// Deeds that are under way at the same time; more are refused with a note.
+pub const MOST_DEEDS: usize = 64;
+/// Lines that were typed and can be had again.
+pub const MOST_TYPED: usize = 100;
+
+/// How it is to look.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Look {
+    /// Nothing but ASCII: borders, marks, sparklines.
+    pub ascii: bool,
+    /// `NO_COLOR`, `TERM=dumb` or `--no-color`: bold, reverse and underline only.
+    pub plain: bool,
+    /// Where times are shown.
+    pub offset_seconds: i32,
+}
+
+#[derive(Clone, Debug)]
+pub struct Model {
+    pub look: Look,
+    pub now: Now,
+    /// Size of the terminal in cells.
+    pub columns: u16,
+    pub rows: u16,
+    pub link: Link,
+    /// The newest status, and when it came.
+    pub status: Option<Status>,
+    pub status_at: Now,
+    /// A status was asked for and has not come; another is wanted after it.
+    pub status_asked: Option<Now>,
+    pub status_again: bool,
+    /// Processes, then tasks, as they are listed. Kept in step with `status`.
+    pub targets: Vec<Target>,
+    /// Always one of `targets` unless that is empty.
+    pub selected: Option<Target>,
+    /// First row of the list that is shown.
+    pub list_top: usize,
+    pub panel: Panel,
+    /// The panel that has the whole screen.
+    pub zoomed: bool,
+    pub details_top: usize,
+    pub notes_top: usize,
+    /// The newest last.
+    pub notes: VecDeque<Note>,
+    /// By process or task id; no more than there are targets.
+    pub events: HashMap<String, VecDeque<Event>>,
+    pub history: History,
+    pub log: LogView,
+    /// Number that the next question for lines gets.
+    pub next_ask: u64,
+    /// What is under way, by number: what it is, in words.
+    pub deeds: HashMap<u64, Deed>,
+    /// In front of everything else.
+    pub overlay: Option<Overlay>,
+    /// A line that is being typed.
+    pub prompt: Option<Prompt>,
+    /// Lines typed before, by what they were for; the newest last.
+    pub typed: HashMap<PromptKind, VecDeque<String>>,
+    pub mouse: bool,
+    /// Where the mouse was pressed and is now, in rows of the log view.
+    pub drag: Option<(u16, u16)>,
+}
+
+/// The way to the manager.
+#[derive(Clone, Debug)]
+pub enum Link {
+    /// Not there yet, for the first time.
+    Connecting {
+        label: String,
+    },
+    Up {
+        label: String,
+        hello: Option<Hello>,
+        manager_pid: Option<u32>,
+        since: Now,
+    },
+    /// It was there. What was known is shown as it was known.
+    Down {
+        label: String,
+        error: Error,
+        since: Now,
+        next_try: Now,
+        tries: u32,
+    },
+}
+
+impl Link {
+    pub fn is_up(&self) -> bool {
+        matches!(self, Link::Up { .. })
+    }
+}
+
+/// Something that runs, or may.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Target {
+    Process(String),
+    /// By its id.
+    Task(String),
+}
+
+impl Target {
+    /// The name that requests call it by.
+    pub fn name(&self) -> &str {
+        match self {
+            Target::Process(name) | Target::Task(name) => name,
+        }
+    }
+}
+
+/// The four panels, in the order of Tab.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Panel {
+    /// Bottom left: what runs.
+    #[default]
+    Processes,
+    /// Bottom right: what it prints.
+    Output,
+    /// Top left: the connection, the mode, what happened.
+    Server,
+    /// Top right: the one that is selected.
+    Details,
+}
+
+impl Panel {
+    pub const ALL: [Panel; 4] = [Panel::Processes, Panel::Output, Panel::Server, Panel::Details];
+}
+
+/// How serious something is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Level {
+    Info,
+    Good,
+    Warning,
+    Bad,
+}
+
+/// Something that the user is told, in the server panel; the newest also at the foot of the screen for a while.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    pub at: Now,
+    pub level: Level,
+    pub text: String,
+}
+
+/// Something that somebody asked for and that is under way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deed {
+    /// `restart api`.
+    pub what: String,
+    pub target: Option<Target>,
+    pub since: Now,
+}
+
+#[derive(Clone, Debug)]
+pub enum Overlay {
+    Help {
+        top: usize,
+    },
+    /// `None` until the answer has come.
+    Why {
+        target: Target,
+        answer: Option<Box<Result<WhyAnswer, Error>>>,
+        top: usize,
+    },
+    Runs {
+        target: Target,
+        answer: Option<Result<Runs, Error>>,
+        selected: usize,
+        top: usize,
+    },
+    /// A long text, such as an error with its detail.
+    Text {
+        title: String,
+        text: String,
+        top: usize,
+    },
+}
+
+/// What a line is typed for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PromptKind {
+    Search,
+    Filter,
+    /// For the program's input; Enter sends it with a line feed.
+    Input,
+    Signal,
+    /// A shell line that becomes a task.
+    Run,
+    /// Answered by y or n.
+    Confirm,
+}
+
+#[derive(Clone, Debug)]
+pub struct Prompt {
+    pub kind: PromptKind,
+    pub target: Option<Target>,
+    pub input: Input,
+    /// Why what was typed cannot be.
+    pub error: Option<String>,
+    /// Which line of `typed` is shown, counted from the newest.
+    pub recalled: Option<usize>,
+}
+
+impl Model {
+    pub fn new(look: Look, label: String, columns: u16, rows: u16, now: Now) -> Model {
+        Model {
+            look,
+            now,
+            columns,
+            rows,
+            link: Link::Connecting { label },
+            status: None,
+            status_at: now,
+            status_asked: None,
+            status_again: false,
+            targets: Vec::new(),
+            selected: None,
+            list_top: 0,
+            panel: Panel::default(),
+            zoomed: false,
+            details_top: 0,
+            notes_top: 0,
+            notes: VecDeque::new(),
+            events: HashMap::new(),
+            history: History::default(),
+            log: LogView::default(),
+            next_ask: 0,
+            deeds: HashMap::new(),
+            overlay: None,
+            prompt: None,
+            typed: HashMap::new(),
+            mouse: true,
+            drag: None,
+        }
+    }
+
+    /// The selected process's status.
+    pub fn process(&self) -> Option<&ProcessStatus> {
+        let Some(Target::Process(name)) = &self.selected else { return None };
+        self.status.as_ref()?.processes.iter().find(|process| process.name == *name)
+    }
+
+    /// The selected task's status.
+    pub fn task(&self) -> Option<&TaskStatus> {
+        let Some(Target::Task(id)) = &self.selected else { return None };
+        self.status.as_ref()?.tasks.iter().find(|task| task.task_id == *id)
+    }
+
+    /// Seconds since the newest status came: what is added to its uptimes, so that they go on between two.
+    pub fn status_age_seconds(&self) -> f64 {
+        self.now.mono_ms.saturating_sub(self.status_at.mono_ms) as f64 / 1000.0
+    }
+}
