@@ -25,6 +25,7 @@ mod start;
 mod status;
 mod stop;
 mod tasks;
+mod tui;
 mod up;
 mod wait;
 mod why;
@@ -71,6 +72,7 @@ Examples:
   bpm why api                  why it is or is not running
   bpm run -- npm run dev       any command, in the background
   bpm wait t1 --until exit     until that has ended
+  bpm tui                      all of it on one screen
 
 Exit codes: 0 done, 1 the operation failed, 2 usage or configuration, 3 no manager,
 4 not found, 5 timed out while still running";
@@ -94,6 +96,7 @@ enum Verb {
     Send(send::SendArgs),
     Why(why::WhyArgs),
     Check(check::CheckArgs),
+    Tui(tui::TuiArgs),
     Mcp(mcp::McpArgs),
     Install(install::InstallArgs),
 }
@@ -133,6 +136,7 @@ async fn run(verb: Verb, cx: &Context) -> Result<ExitCode, Failure> {
         Verb::Send(args) => send::run(args, cx).await,
         Verb::Why(args) => why::run(args, cx).await,
         Verb::Check(args) => check::run(&args, cx),
+        Verb::Tui(args) => tui::run(args, cx).await,
         Verb::Mcp(args) => mcp::run(args, cx).await,
         Verb::Install(args) => install::run(&args, cx),
     }

@@ -10,5 +10,6 @@ pub mod layout;
 pub mod message;
 pub mod model;
 pub mod rows;
+pub mod shell;
 pub mod update;
 pub mod view;

@@ -5,6 +5,7 @@ use super::message::{Command, Message, Now};
 use super::model::Model;
 
 /// Takes one message. What the commands lead to comes back as messages.
+#[expect(clippy::needless_pass_by_value, reason = "messages are taken")]
 pub fn update(model: &mut Model, message: Message, now: Now) -> Vec<Command> {
     model.now = now;
     match message {

@@ -1,0 +1,142 @@
+//! Carries commands out. Whatever goes to the manager is a task of its own, which the loop does not wait for. Must not
+//! know why something is to be done.
+
+use std::io::Write;
+use std::process::{Command as Program, Stdio};
+
+use bpm_api::{Code, Error, Origin, Request, Watch};
+use tokio::sync::mpsc::Sender;
+use tokio::task::JoinHandle;
+
+use super::super::message::{Command, Message};
+use super::link::Current;
+use crate::client;
+use crate::control::Control;
+
+/// What is left for the loop, which has the terminal.
+#[derive(Debug)]
+pub(super) enum Act {
+    Done,
+    Quit,
+    Redraw,
+    Mouse(bool),
+    Copy(String),
+    Suspend,
+    Attach(String),
+}
+
+#[derive(Debug)]
+pub(super) struct Hands {
+    current: Current,
+    told: Sender<Message>,
+    watch: Option<JoinHandle<()>>,
+    origin: Origin,
+}
+
+impl Hands {
+    pub(super) fn new(current: Current, told: Sender<Message>) -> Hands {
+        let origin = Origin { face: "tui".to_owned(), ..client::origin() };
+        Hands { current, told, watch: None, origin }
+    }
+
+    pub(super) fn carry_out(&mut self, command: Command) -> Act {
+        match command {
+            Command::Ask { ask, request } => {
+                let (current, told, origin) = (self.current.clone(), self.told.clone(), self.origin.clone());
+                tokio::spawn(async move {
+                    let outcome = match current.client() {
+                        Some(client) => client.call(complete(request, &client), origin).await,
+                        None => Err(Error::new(Code::NoManager, "the manager has gone")),
+                    };
+                    let _ = told.send(Message::Answered { ask, outcome }).await;
+                });
+                Act::Done
+            }
+            Command::Watch { logs, builds } => {
+                self.watch(Watch { events: false, logs, builds });
+                Act::Done
+            }
+            Command::Copy { text, lines } => {
+                copy_in_tmux(text.clone());
+                self.tell(Message::Copied { lines });
+                Act::Copy(text)
+            }
+            Command::Attach { target } => Act::Attach(target),
+            Command::CaptureMouse(on) => Act::Mouse(on),
+            Command::Redraw => Act::Redraw,
+            Command::Suspend => Act::Suspend,
+            Command::Quit => Act::Quit,
+        }
+    }
+
+    /// Instead of the watch before. It ends with its manager; the model asks for it again when the next one is there.
+    fn watch(&mut self, what: Watch) {
+        if let Some(before) = self.watch.take() {
+            before.abort();
+        }
+        let Some(client) = self.current.client() else { return };
+        if what == Watch::default() {
+            return;
+        }
+        let told = self.told.clone();
+        self.watch = Some(tokio::spawn(async move {
+            let mut changes = match client.watch(what).await {
+                Ok(changes) => changes,
+                Err(error) => return tracing::debug!(%error, "a log is not watched"),
+            };
+            while let Some(change) = changes.next().await {
+                if told.send(Message::Change(change)).await.is_err() {
+                    return;
+                }
+            }
+        }));
+    }
+
+    /// Gives the terminal to a run's own; how it was left, in words.
+    pub(super) async fn attach(&self, target: &str) -> Result<String, Error> {
+        match self.current.client() {
+            Some(_) => Err(Error::new(Code::Internal, format!("cannot attach to `{target}` yet"))),
+            None => Err(Error::new(Code::NoManager, "the manager has gone")),
+        }
+    }
+
+    /// Without waiting: the loop must not wait for itself.
+    pub(super) fn tell(&self, message: Message) {
+        let told = self.told.clone();
+        tokio::spawn(async move {
+            let _ = told.send(message).await;
+        });
+    }
+}
+
+/// A task that is started from here has this program's environment, where the manager is on this machine.
+fn complete(request: Request, client: &client::Client) -> Request {
+    match request {
+        Request::RunTask(mut run) if client.manager_pid().is_some() => {
+            let all = std::env::vars_os().map(|(name, value)| (name.into(), value.into()));
+            run.base_env.get_or_insert_with(|| all.collect());
+            Request::RunTask(run)
+        }
+        request => request,
+    }
+}
+
+/// tmux keeps what programs write to the clipboard to itself, unless it is told by its own command.
+fn copy_in_tmux(text: String) {
+    if std::env::var_os("TMUX").is_none() {
+        return;
+    }
+    tokio::task::spawn_blocking(move || {
+        let tmux = Program::new("tmux")
+            .args(["load-buffer", "-w", "-"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+        if let Ok(mut tmux) = tmux {
+            // dropped with the statement, so that tmux sees the end
+            let _ = tmux.stdin.take().map(|mut input| input.write_all(text.as_bytes()));
+            let _ = tmux.wait();
+        }
+    });
+}

@@ -1,0 +1,171 @@
+//! The live part: one loop that takes what the keyboard, the clock and the manager say, hands it to the model, has
+//! the commands carried out and draws. Decides nothing; must not know what is on the screen.
+
+mod hands;
+mod link;
+mod screen;
+
+use std::pin::Pin;
+use std::task::Poll;
+use std::time::{Duration, SystemTime};
+
+use bpm_api::{Code, Error};
+use crossterm::event::{Event, EventStream, KeyEventKind};
+use futures_core::Stream;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
+
+pub use self::link::Connect;
+pub use self::screen::needs_terminal;
+
+use self::hands::{Act, Hands};
+use self::screen::Screen;
+use super::message::{Message, Now};
+use super::model::{Look, Model};
+use super::update::update;
+use super::view::view;
+use crate::client::Client;
+
+/// Messages that wait for the model; who has more waits with them.
+const WAITING: usize = 256;
+/// Messages that are taken together before the screen is drawn.
+const TOGETHER: usize = 64;
+/// What is live is drawn anew this often.
+const TICK: Duration = Duration::from_secs(1);
+
+/// How the program was started.
+#[derive(Clone, Debug)]
+pub struct Options {
+    pub look: Look,
+    pub mouse: bool,
+    /// What is shown as the place until the manager has said its own.
+    pub label: String,
+}
+
+/// Shows a manager until the user quits. `first` is the connection that there is; `connect` makes the next ones.
+///
+/// # Errors
+/// The terminal cannot be used any more.
+pub async fn run(first: Client, connect: Connect, options: Options) -> Result<(), Error> {
+    let unusable = |error| Error::new(Code::System, format!("the terminal cannot be used: {error}"));
+    let mut ends = Ends::listen().map_err(unusable)?;
+    let mut screen = Screen::enter(options.mouse).map_err(unusable)?;
+    let (told, mut inbox) = mpsc::channel(WAITING);
+    let clock = Clock::start();
+    let (columns, rows) = screen.size().map_err(unusable)?;
+    let mut model = Model::new(options.look, options.label.clone(), columns, rows, clock.now());
+    model.mouse = options.mouse;
+    let mut hands = Hands::new(link::keep(first, connect, options.label, told.clone()), told);
+    let mut input = EventStream::new();
+    let mut ticks = ticks();
+    loop {
+        screen.draw(|frame| view(&model, frame)).map_err(unusable)?;
+        let mut messages = tokio::select! {
+            biased;
+            () = ends.asked() => return Ok(()),
+            event = next(&mut input) => match event {
+                Some(Ok(event)) => message_of(event).into_iter().collect(),
+                Some(Err(error)) => return Err(unusable(error)),
+                None => return Ok(()),
+            },
+            message = inbox.recv() => message.into_iter().collect::<Vec<_>>(),
+            _ = ticks.tick() => vec![Message::Tick],
+        };
+        while messages.len() < TOGETHER
+            && let Ok(message) = inbox.try_recv()
+        {
+            messages.push(message);
+        }
+        for message in messages {
+            for command in update(&mut model, message, clock.now()) {
+                match hands.carry_out(command) {
+                    Act::Done => {}
+                    Act::Quit => return Ok(()),
+                    Act::Redraw => screen.clear().map_err(unusable)?,
+                    Act::Mouse(on) => screen.capture_mouse(on).map_err(unusable)?,
+                    Act::Copy(text) => screen.copy(&text).map_err(unusable)?,
+                    Act::Suspend => {
+                        drop(input);
+                        screen.suspend().map_err(unusable)?;
+                        input = EventStream::new();
+                    }
+                    Act::Attach(target) => {
+                        drop(input);
+                        screen.leave();
+                        let left = hands.attach(&target).await;
+                        screen.enter_again().map_err(unusable)?;
+                        input = EventStream::new();
+                        hands.tell(Message::Detached(left));
+                    }
+                }
+            }
+        }
+        // a size that changed while nobody listened
+        let (columns, rows) = screen.size().map_err(unusable)?;
+        if (columns, rows) != (model.columns, model.rows) {
+            update(&mut model, Message::Resized { columns, rows }, clock.now());
+        }
+    }
+}
+
+/// The requests to end: signals, of which the terminal's hang-up is one.
+struct Ends {
+    signals: Vec<Signal>,
+}
+
+impl Ends {
+    fn listen() -> std::io::Result<Ends> {
+        let kinds =
+            [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup(), SignalKind::quit()];
+        Ok(Ends { signals: kinds.into_iter().map(signal).collect::<Result<_, _>>()? })
+    }
+
+    async fn asked(&mut self) {
+        std::future::poll_fn(|cx| {
+            let came = self.signals.iter_mut().any(|signal| signal.poll_recv(cx).is_ready());
+            if came { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+    }
+}
+
+fn ticks() -> Interval {
+    let mut ticks = interval(TICK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
+}
+
+async fn next(input: &mut EventStream) -> Option<std::io::Result<Event>> {
+    std::future::poll_fn(|cx| Pin::new(&mut *input).poll_next(cx)).await
+}
+
+fn message_of(event: Event) -> Option<Message> {
+    match event {
+        Event::Key(key) if key.kind == KeyEventKind::Release => None,
+        Event::Key(key) => Some(Message::Key(key)),
+        Event::Mouse(mouse) => Some(Message::Mouse(mouse)),
+        Event::Paste(text) => Some(Message::Paste(text)),
+        Event::Resize(columns, rows) => Some(Message::Resized { columns, rows }),
+        Event::FocusGained | Event::FocusLost => None,
+    }
+}
+
+/// The only one.
+struct Clock {
+    began: Instant,
+}
+
+impl Clock {
+    fn start() -> Clock {
+        Clock { began: Instant::now() }
+    }
+
+    fn now(&self) -> Now {
+        let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Now {
+            mono_ms: u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX),
+            wall_ms: i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX),
+        }
+    }
+}
