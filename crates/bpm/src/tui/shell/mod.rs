@@ -1,24 +1,24 @@
 //! The live part: one loop that takes what the keyboard, the clock and the manager say, hands it to the model, has
 //! the commands carried out and draws. Decides nothing; must not know what is on the screen.
 
+mod ends;
 mod hands;
 mod link;
 mod screen;
 
 use std::pin::Pin;
-use std::task::Poll;
 use std::time::{Duration, SystemTime};
 
 use bpm_api::{Code, Error};
 use crossterm::event::{Event, EventStream, KeyEventKind};
 use futures_core::Stream;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
 
 pub use self::link::Connect;
 pub use self::screen::needs_terminal;
 
+use self::ends::Ends;
 use self::hands::{Act, Hands};
 use self::screen::Screen;
 use super::message::{Message, Now};
@@ -106,27 +106,6 @@ pub async fn run(first: Client, connect: Connect, options: Options) -> Result<()
         if (columns, rows) != (model.columns, model.rows) {
             update(&mut model, Message::Resized { columns, rows }, clock.now());
         }
-    }
-}
-
-/// The requests to end: signals, of which the terminal's hang-up is one.
-struct Ends {
-    signals: Vec<Signal>,
-}
-
-impl Ends {
-    fn listen() -> std::io::Result<Ends> {
-        let kinds =
-            [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup(), SignalKind::quit()];
-        Ok(Ends { signals: kinds.into_iter().map(signal).collect::<Result<_, _>>()? })
-    }
-
-    async fn asked(&mut self) {
-        std::future::poll_fn(|cx| {
-            let came = self.signals.iter_mut().any(|signal| signal.poll_recv(cx).is_ready());
-            if came { Poll::Ready(()) } else { Poll::Pending }
-        })
-        .await;
     }
 }
 
