@@ -142,3 +142,26 @@ async fn a_call_goes_on_over_the_manager_and_its_outcome_is_kept() {
     let unknown = agent.try_ask(GetCall { call_id: "0".repeat(32) }).await.unwrap_err();
     assert_eq!(unknown.code, Code::UnknownCall);
 }
+
+#[tokio::test]
+async fn a_new_call_takes_the_place_of_the_outcome_that_was_kept_the_longest() {
+    const MOST: usize = 256;
+    let lab = Lab::up("");
+    let agent = Agent::of(&lab).await;
+    let submit =
+        || SubmitCall { request: Box::new(GetStatus::default().into_request()), keep_seconds: Some(3600.0) };
+    let first = agent.ask(submit()).await.call_id;
+    let over = |call_id: &String| GetCall { call_id: call_id.clone() };
+    while agent.ask(over(&first)).await.state == CallState::Working {
+        tokio::task::yield_now().await;
+    }
+    let mut last = String::new();
+    for _ in 0..MOST {
+        last = agent.ask(submit()).await.call_id;
+        while agent.ask(over(&last)).await.state == CallState::Working {
+            tokio::task::yield_now().await;
+        }
+    }
+    assert_eq!(agent.try_ask(over(&first)).await.unwrap_err().code, Code::UnknownCall);
+    assert_eq!(agent.ask(over(&last)).await.state, CallState::Done);
+}

@@ -71,7 +71,9 @@ impl Handle {
             }
         }
         if known.len() >= MAX_CALLS {
-            return Err(Error::new(Code::LimitReached, format!("{MAX_CALLS} calls are under way or kept")));
+            let oldest = oldest_that_is_over(&known).ok_or_else(too_many)?;
+            known.remove(&oldest);
+            calls::remove(self.project(), &oldest);
         }
         let id = random_id()?;
         let now = clock::wall_text();
@@ -167,6 +169,20 @@ fn patient(mut request: Request) -> Request {
         _ => {}
     }
     request
+}
+
+/// The call whose outcome has been kept the longest.
+fn oldest_that_is_over(known: &HashMap<String, Call>) -> Option<String> {
+    let over = known.iter().filter_map(|(id, call)| Some((call.record.over_ms?, id)));
+    over.min().map(|(_, id)| id.clone())
+}
+
+fn too_many() -> Error {
+    Error::new(
+        Code::LimitReached,
+        format!("{MAX_CALLS} calls are under way, more than that are not carried out"),
+    )
+    .hint("`tasks/cancel` ends the wait of one")
 }
 
 fn unknown(id: &str) -> Error {
