@@ -12,4 +12,5 @@ pub mod render;
 pub mod server;
 pub mod sockets;
 pub mod store;
+pub mod token;
 pub mod tui;

@@ -1,9 +1,12 @@
-//! The way to a project's manager over its Unix socket: HTTP/1.1 that carries [`Request`]s, [`Reply`]s and
+//! The way to a manager, over its project's Unix socket or a URL: HTTP/1.1 that carries [`Request`]s, [`Reply`]s and
 //! [`Change`](bpm_api::Change)s as JSON. Must not know what the operations do, nor how answers are shown.
 
+mod address;
+mod greeting;
 mod persistent;
 mod pool;
 mod socket;
+mod tcp;
 mod wait;
 mod watching;
 
@@ -12,23 +15,25 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use bpm_api::{Code, Error, Origin, Reply, Request, Watch};
+use bpm_api::{Code, Error, Hello, Origin, Reply, Request, Watch};
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_TYPE, HOST};
 use hyper::{Method, Response, StatusCode};
 use rustix::fd::OwnedFd;
 use rustix::rand::{GetRandomFlags, getrandom};
 use serde::Serialize;
 use tokio::time::timeout;
 
+pub use self::address::Url;
 pub use self::persistent::{Persistent, Start};
 pub use crate::readable::Readable;
+pub use crate::token::{TOKEN_VARIABLE, Token};
 
 use crate::control::{Changes, Control};
 use crate::store::paths::Project;
-use pool::{Pool, Unanswered};
+use address::Address;
+use pool::{Pool, Sender, Unanswered};
 
 /// Where calls go.
 pub const CALL_PATH: &str = "/v1/call";
@@ -38,8 +43,8 @@ pub const WATCH_PATH: &str = "/v1/watch";
 pub const MAX_REQUEST_BYTES: usize = 4 << 20;
 /// No answer of a manager is longer than this, in bytes.
 const MAX_ANSWER_BYTES: usize = 64 << 20;
-/// How long a manager may take to begin a watch.
-const WATCH_BEGINS: Duration = Duration::from_secs(30);
+/// How long a manager may take to begin a stream.
+const STREAM_BEGINS: Duration = Duration::from_secs(30);
 /// An answer has it where there is news for its session.
 const NEWS_HEADER: &str = "bpm-news";
 /// Sessions whose news are remembered; more than one process has.
@@ -52,10 +57,10 @@ pub struct Client {
 }
 
 struct Shared {
-    project: Project,
     /// The manager's process, where its number means something here.
     manager: Option<Manager>,
     pool: Pool,
+    hello: Option<Hello>,
     /// Sessions for which there was news when their last answer was given.
     news: Mutex<HashSet<String>>,
 }
@@ -78,17 +83,45 @@ impl Client {
     /// # Errors
     /// [`Code::NoManager`] where none runs, [`Code::Forbidden`] where the socket is somebody else's.
     pub async fn connect(project: &Project) -> Result<Client, Error> {
-        let pool = Pool::new(project.socket(), project.root.clone());
-        let stream = pool.open().await?;
-        let manager = socket::manager_of(&stream)?;
-        pool.add(stream).await?;
-        let shared = Shared {
-            project: project.clone(),
-            manager: manager.map(|(pid, handle)| Manager { pid, handle: Arc::new(handle) }),
-            pool,
-            news: Mutex::default(),
-        };
-        Ok(Client { shared: Arc::new(shared) })
+        let pool = Pool::new(Address::Socket { path: project.socket(), root: project.root.clone() });
+        let manager = pool.first().await?;
+        let hello = greeting::over_socket(&pool).await?;
+        let manager = manager.map(|(pid, handle)| Manager { pid, handle: Arc::new(handle) });
+        Ok(Client::over(pool, manager, hello))
+    }
+
+    /// Connects to the manager whose endpoint is at `url`, wherever that is.
+    ///
+    /// # Errors
+    /// [`Code::NoManager`] where nothing answers, [`Code::Forbidden`] where it wants a token, or another one, and
+    /// [`Code::InvalidParameter`] where something else answers, an MCP server without bpm's API among it.
+    pub async fn connect_url(url: &Url, token: Option<Token>) -> Result<Client, Error> {
+        let pool = Pool::new(Address::of_url(url.clone(), token.as_ref())?);
+        let hello = greeting::over_url(&pool, url, token.is_some()).await?;
+        Ok(Client::over(pool, None, Some(hello)))
+    }
+
+    fn over(pool: Pool, manager: Option<Manager>, hello: Option<Hello>) -> Client {
+        Client { shared: Arc::new(Shared { manager, pool, hello, news: Mutex::default() }) }
+    }
+
+    /// What the manager says it can do; `None` from one that is too old to say.
+    #[must_use]
+    pub fn hello(&self) -> Option<&Hello> {
+        self.shared.hello.as_ref()
+    }
+
+    /// Which of these operations and streams the manager does not have.
+    #[must_use]
+    pub fn missing(&self, names: &[&str]) -> Vec<String> {
+        let lacks = |name: &&&str| !greeting::has(self.hello(), name);
+        names.iter().filter(lacks).map(|name| (*name).to_owned()).collect()
+    }
+
+    /// Where it is connected: the project's directory, or the URL.
+    #[must_use]
+    pub fn label(&self) -> String {
+        self.shared.pool.address().label()
     }
 
     /// The manager's process id, if it is visible from here.
@@ -123,7 +156,7 @@ impl Client {
         let (response, connection) = self
             .shared
             .pool
-            .send(post(CALL_PATH, body)?)
+            .send(self.shared.pool.request(Method::POST, CALL_PATH, body)?)
             .await
             .map_err(|unanswered| self.unanswered(unanswered, request.name()))?;
         self.note_news(origin, &response);
@@ -135,15 +168,28 @@ impl Client {
         Err(refusal(status, &body))
     }
 
-    async fn begin_watch(&self, what: &Watch) -> Result<Changes, Error> {
-        let request = post(WATCH_PATH, encode("watch", what)?)?;
-        let mut connection = self.shared.pool.alone().await?;
-        let response = connection.send_request(request).await.map_err(|_| self.died("watch"))?;
-        if response.status() == StatusCode::OK {
-            return Ok(watching::changes(response.into_body(), connection));
-        }
-        let (status, body) = self.read("watch", response).await?;
-        Err(refusal(status, &body))
+    /// Asks for a stream, over a connection of its own that lives as long as it is kept.
+    async fn begin_stream(
+        &self,
+        name: &str,
+        path: &'static str,
+        what: &impl Serialize,
+    ) -> Result<(Incoming, Sender), Error> {
+        let request = self.shared.pool.request(Method::POST, path, encode(name, what)?)?;
+        let begins = async {
+            let mut connection = self.shared.pool.alone().await?;
+            let response = connection.send_request(request).await.map_err(|_| self.died(name))?;
+            if response.status() == StatusCode::OK {
+                return Ok((response.into_body(), connection));
+            }
+            let (status, body) = self.read(name, response).await?;
+            Err(refusal(status, &body))
+        };
+        timeout(STREAM_BEGINS, begins).await.unwrap_or_else(|_| {
+            let seconds = STREAM_BEGINS.as_secs();
+            let text = format!("the manager did not begin to send `{name}` within {seconds} s");
+            Err(Error::new(Code::TimedOut, text).hint("`bpm status` shows what it is doing"))
+        })
     }
 
     async fn read(&self, name: &str, response: Response<Incoming>) -> Result<(StatusCode, Bytes), Error> {
@@ -165,17 +211,12 @@ impl Client {
     fn unanswered(&self, unanswered: Unanswered, name: &str) -> Error {
         match unanswered {
             Unanswered::NoWayIn(error) => error,
-            Unanswered::Broke => self.died(name),
+            Unanswered::Broke(_) => self.died(name),
         }
     }
 
     fn died(&self, name: &str) -> Error {
-        let text = format!(
-            "the manager of `{}` went away before it had answered `{name}`",
-            self.shared.project.root.display(),
-        );
-        Error::new(Code::NoManager, text)
-            .hint("what was running goes on; `bpm up` starts a manager that takes it over")
+        went_away(self.shared.pool.address(), name)
     }
 }
 
@@ -198,21 +239,14 @@ impl Control for Client {
     }
 
     async fn watch(&self, what: Watch) -> Result<Changes, Error> {
-        match timeout(WATCH_BEGINS, self.begin_watch(&what)).await {
-            Ok(begun) => begun,
-            Err(_) => Err(Error::new(
-                Code::TimedOut,
-                format!("the manager did not begin to watch within {} s", WATCH_BEGINS.as_secs()),
-            )
-            .hint("`bpm status` shows what it is doing")),
-        }
+        let (body, connection) = self.begin_stream("watch", WATCH_PATH, &what).await?;
+        Ok(watching::changes(body, connection))
     }
 }
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let root = &self.shared.project.root;
-        f.debug_struct("Client").field("project", root).field("manager", &self.manager_pid()).finish()
+        f.debug_struct("Client").field("to", &self.label()).field("manager", &self.manager_pid()).finish()
     }
 }
 
@@ -245,18 +279,23 @@ fn encode(name: &str, message: &impl Serialize) -> Result<Bytes, Error> {
     Ok(Bytes::from(body))
 }
 
-fn post(path: &'static str, body: Bytes) -> Result<hyper::Request<Full<Bytes>>, Error> {
-    hyper::Request::builder()
-        .method(Method::POST)
-        .uri(path)
-        .header(HOST, "bpm")
-        .header(CONTENT_TYPE, "application/json")
-        .body(Full::new(body))
-        .map_err(|error| not_sent(&error))
-}
-
 fn not_sent(error: &dyn fmt::Display) -> Error {
     Error::new(Code::Internal, format!("the request could not be written down: {error}"))
+}
+
+fn went_away(address: &Address, name: &str) -> Error {
+    let (who, hint) = match address {
+        Address::Socket { root, .. } => (
+            format!("of `{}`", root.display()),
+            "what was running goes on; `bpm up` starts a manager that takes it over",
+        ),
+        Address::Url { url, .. } => (
+            format!("at `{url}`"),
+            "what was running goes on; `bpm up` on its machine starts a manager that takes it over",
+        ),
+    };
+    Error::new(Code::NoManager, format!("the manager {who} went away before it had answered `{name}`"))
+        .hint(hint)
 }
 
 /// What the manager said instead of an answer.

@@ -1,7 +1,7 @@
-//! Keep-alive connections to one socket: a call takes one that is idle, else a new one. Must not know what
+//! Keep-alive connections to one manager: a call takes one that is idle, else a new one. Must not know what
 //! travels over them.
 
-use std::path::PathBuf;
+use std::os::fd::OwnedFd;
 use std::sync::{Mutex, PoisonError};
 
 use bpm_api::{Code, Error};
@@ -9,12 +9,14 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{SendRequest, handshake};
-use hyper::{Request, Response};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
+use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
-use tokio::net::UnixStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::socket;
+use super::address::Address;
+use super::{not_sent, socket, tcp};
 
 /// Connections of one client that are in use at the same time; a call over it waits.
 const MOST: usize = 512;
@@ -24,9 +26,7 @@ const MOST_IDLE: usize = 16;
 pub(super) type Sender = SendRequest<Full<Bytes>>;
 
 pub(super) struct Pool {
-    socket: PathBuf,
-    /// For messages.
-    root: PathBuf,
+    address: Address,
     idle: Mutex<Vec<Sender>>,
     places: Semaphore,
 }
@@ -45,31 +45,59 @@ pub(super) enum Unanswered {
     /// There is no connection, and nothing was sent.
     NoWayIn(Error),
     /// It broke after the request was on its way.
-    Broke,
+    Broke(hyper::Error),
 }
 
+/// The process at the other end, where its number means something here.
+pub(super) type Process = (u32, OwnedFd);
+
 impl Pool {
-    pub(super) fn new(socket: PathBuf, root: PathBuf) -> Pool {
-        Pool { socket, root, idle: Mutex::default(), places: Semaphore::new(MOST) }
+    pub(super) fn new(address: Address) -> Pool {
+        Pool { address, idle: Mutex::default(), places: Semaphore::new(MOST) }
     }
 
-    /// A new connection, by its stream.
-    pub(super) async fn open(&self) -> Result<UnixStream, Error> {
-        socket::connect(&self.socket).await.map_err(|error| socket::no_way_in(&self.root, &error))
+    pub(super) fn address(&self) -> &Address {
+        &self.address
     }
 
-    /// Keeps a stream that was opened, for the next call.
-    pub(super) async fn add(&self, stream: UnixStream) -> Result<(), Error> {
-        let sender = begin(stream).await?;
+    /// A request to this manager, without a body that means anything where `body` is empty.
+    pub(super) fn request(
+        &self,
+        method: Method,
+        path: &'static str,
+        body: Bytes,
+    ) -> Result<Request<Full<Bytes>>, Error> {
+        let mut request = Request::builder().method(method).uri(path).header(HOST, self.address.host());
+        if let Address::Url { authorization: Some(bearer), .. } = &self.address {
+            request = request.header(AUTHORIZATION, bearer);
+        }
+        if !body.is_empty() {
+            request = request.header(CONTENT_TYPE, "application/json");
+        }
+        request.body(Full::new(body)).map_err(|error| not_sent(&error))
+    }
+
+    /// A connection that is kept for the next call, and whose it is.
+    pub(super) async fn first(&self) -> Result<Option<Process>, Error> {
+        let (sender, process) = self.open().await?;
         self.put_back(sender);
-        Ok(())
+        Ok(process)
     }
 
     /// A connection that counts for nothing here and lives as long as its user wants.
     pub(super) async fn alone(&self) -> Result<Sender, Error> {
-        let stream = self.open().await?;
-        socket::manager_of(&stream)?;
-        begin(stream).await
+        self.open().await.map(|(sender, _)| sender)
+    }
+
+    async fn open(&self) -> Result<(Sender, Option<Process>), Error> {
+        match &self.address {
+            Address::Socket { path, root } => {
+                let stream = socket::connect(path).await.map_err(|error| socket::no_way_in(root, &error))?;
+                let process = socket::manager_of(&stream)?;
+                Ok((begin(stream).await?, process))
+            }
+            Address::Url { url, .. } => Ok((begin(tcp::connect(url).await?).await?, None)),
+        }
     }
 
     /// Sends a request and returns the head of its answer. A connection that the manager closed while it was idle is
@@ -88,12 +116,12 @@ impl Pool {
                 Ok(response) => return Ok((response, Lease { pool: self, sender, _place: place })),
                 Err(mut error) => match error.take_message() {
                     Some(unsent) => request = unsent,
-                    None => return Err(Unanswered::Broke),
+                    None => return Err(Unanswered::Broke(error.into_error())),
                 },
             }
         }
         let mut sender = self.alone().await.map_err(Unanswered::NoWayIn)?;
-        let response = sender.send_request(request).await.map_err(|_| Unanswered::Broke)?;
+        let response = sender.send_request(request).await.map_err(Unanswered::Broke)?;
         Ok((response, Lease { pool: self, sender, _place: place }))
     }
 
@@ -119,7 +147,7 @@ impl Lease<'_> {
 }
 
 /// Starts HTTP on a fresh stream. The task that moves the bytes ends with the connection.
-async fn begin(stream: UnixStream) -> Result<Sender, Error> {
+async fn begin(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> Result<Sender, Error> {
     let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(|error| {
         Error::new(Code::System, format!("the connection to the manager broke: {error}"))
             .hint("`bpm status` shows whether it is there")

@@ -22,6 +22,9 @@ enum Answer {
     HangUp,
 }
 
+/// To what it can do a manager that is too old to know the question.
+const OLD: &[u8] = b"HTTP/1.1 404 Not Found\r\ncontent-length: 10\r\n\r\nnot found\n";
+
 struct Fake {
     project: Project,
     connections: Arc<AtomicUsize>,
@@ -61,6 +64,10 @@ fn manager_in(below: &str, answers: Vec<Answer>) -> Fake {
 
 async fn serve(mut stream: UnixStream, answers: &mut impl Iterator<Item = Answer>) {
     while let Some(request) = read_request(&mut stream).await {
+        if request.starts_with("GET /v1 HTTP/1.1\r\n") {
+            stream.write_all(OLD).await.unwrap();
+            continue;
+        }
         assert!(request.starts_with("POST /v1/call HTTP/1.1\r\n"), "{request}");
         let (status, body, close) = match answers.next() {
             Some(Answer::Say(status, body)) => (status, body, false),
@@ -107,6 +114,15 @@ async fn a_call_travels_as_origin_and_request_and_comes_back_typed() {
     let answer = client.ask(stop(), origin()).await.unwrap();
     assert_eq!(answer.message, "stopped");
     assert_eq!(client.manager_pid(), Some(std::process::id()));
+}
+
+#[tokio::test]
+async fn a_manager_that_cannot_say_what_it_has_lacks_what_is_younger() {
+    let fake = manager(Vec::new());
+    let client = Client::connect(&fake.project).await.unwrap();
+    assert_eq!(client.hello(), None);
+    assert_eq!(client.label(), "/srv/shop");
+    assert_eq!(client.missing(&["get_status", "read_log", "watch", "output"]), ["read_log", "output"]);
 }
 
 #[tokio::test]

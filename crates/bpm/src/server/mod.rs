@@ -1,4 +1,4 @@
-//! The doors of a manager: the Unix socket, and MCP on loopback TCP. Each decodes a request, hands it to
+//! The doors of a manager: the Unix socket, and loopback TCP, which has MCP, too. Each decodes a request, hands it to
 //! `impl Control` and encodes the answer. Knows nothing of how anything is carried out.
 
 mod accept;
@@ -8,6 +8,7 @@ mod holder;
 mod mcp;
 mod respond;
 mod tcp;
+mod typed;
 mod unix;
 mod watching;
 

@@ -1,4 +1,4 @@
-//! The loopback door: `/mcp` and `/healthz`, for programs of the same user. Access is checked before
+//! The loopback door: MCP, the typed API and `/healthz`, for programs of the same user. Access is checked before
 //! anything of a request is looked at.
 
 use std::io;
@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bpm_api::{Code, Error};
 use hyper::body::Incoming;
-use hyper::{Request, Response};
+use hyper::{Method, Request, Response, StatusCode};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -16,16 +16,22 @@ use super::accept::{Accept, Gate, Room, serve};
 use super::access::{Access, check_request};
 use super::mcp::Mcp;
 use super::respond::{self, Body};
+use super::typed::{Typed, is_json};
 use crate::control::Control;
 
-/// Serves MCP on the given listeners until `shutdown`, then ends within about a second.
+/// Serves MCP and the typed API on the given listeners until `shutdown`, then ends within about a second.
 pub async fn serve_tcp(
     listeners: Vec<std::net::TcpListener>,
     control: impl Control,
     access: Access,
     shutdown: CancellationToken,
 ) {
-    let gate = Arc::new(LoopbackGate { access, mcp: Mcp::new(control.clone()), control });
+    let gate = Arc::new(LoopbackGate {
+        access,
+        mcp: Mcp::new(control.clone()),
+        typed: Typed::new(control.clone()),
+        control,
+    });
     let room = Room::new();
     let mut doors = JoinSet::new();
     for listener in listeners {
@@ -37,7 +43,7 @@ pub async fn serve_tcp(
         }
     }
     while doors.join_next().await.is_some() {}
-    gate.mcp.end();
+    gate.end_streams();
 }
 
 fn into_tokio(listener: std::net::TcpListener) -> io::Result<TcpListener> {
@@ -62,6 +68,7 @@ impl Accept for Loopback {
 struct LoopbackGate<C: Control> {
     access: Access,
     mcp: Mcp<C>,
+    typed: Typed<C>,
     control: C,
 }
 
@@ -92,11 +99,21 @@ impl<C: Control> Gate<TcpStream> for LoopbackGate<C> {
                 respond::held(self.mcp.answer(parts, body).await, client)
             }
             "/healthz" => respond::health(&parts.method),
-            _ => respond::not_found(),
+            path if path.starts_with("/v1") && parts.method == Method::POST && !is_json(&parts.headers) => {
+                not_json()
+            }
+            _ => self.typed.answer(Request::from_parts(parts, body)).await,
         }
     }
 
     fn end_streams(&self) {
         self.mcp.end();
+        self.typed.end();
     }
+}
+
+/// What a form in a page can send without asking first is no request.
+fn not_json() -> Response<Body> {
+    let error = Error::new(Code::InvalidParameter, "`content-type` is not `application/json`");
+    respond::json(StatusCode::UNSUPPORTED_MEDIA_TYPE, &error)
 }

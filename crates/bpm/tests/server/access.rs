@@ -11,13 +11,24 @@ use crate::support::Server;
 const METHODS: [Method; 6] =
     [Method::GET, Method::POST, Method::DELETE, Method::OPTIONS, Method::HEAD, Method::PUT];
 
+const PATHS: [&str; 8] = [
+    "/mcp",
+    "/healthz",
+    "/v1",
+    "/v1/call",
+    "/v1/watch",
+    "/",
+    "/nowhere",
+    "/.well-known/oauth-protected-resource",
+];
+
 #[tokio::test]
 async fn a_page_of_another_origin_can_do_nothing() {
     let server = Server::start();
     let other_port = format!("http://localhost:{}", server.port.wrapping_add(1));
     let secure = format!("https://localhost:{}", server.port);
     for origin in ["http://evil.example", "null", other_port.as_str(), secure.as_str()] {
-        for path in ["/mcp", "/healthz", "/", "/.well-known/oauth-protected-resource"] {
+        for path in PATHS {
             for method in METHODS {
                 let mut client = server.client().await;
                 let headers = [
@@ -42,7 +53,7 @@ async fn a_page_of_another_origin_can_do_nothing() {
 async fn a_name_that_was_bound_to_loopback_is_no_way_in() {
     let server = Server::start();
     let rebound = format!("evil.example:{}", server.port);
-    for path in ["/mcp", "/healthz", "/nowhere"] {
+    for path in PATHS {
         for method in METHODS {
             let answer = server.client().await.send(method, path, &[("host", &rebound)], "").await;
             assert_eq!(answer.status, StatusCode::FORBIDDEN);

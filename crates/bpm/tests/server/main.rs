@@ -15,4 +15,6 @@ mod speed;
 mod stdio;
 mod subscriptions;
 mod support;
+mod typed;
 mod unix;
+mod urls;

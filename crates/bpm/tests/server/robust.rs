@@ -87,7 +87,7 @@ async fn other_paths_are_plainly_not_there() {
         "/.well-known/oauth-authorization-server",
         "/.well-known/oauth-protected-resource/mcp",
         "/register",
-        "/v1/call",
+        "/v2",
     ] {
         let answer = client.send(Method::GET, path, &[], "").await;
         assert_eq!((answer.status, answer.text.as_str()), (StatusCode::NOT_FOUND, "not found\n"), "{path}");

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_TYPE, HeaderMap};
+use hyper::header::HeaderMap;
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode};
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
@@ -24,6 +24,7 @@ use super::identity::{Identity, SESSION_HEADER};
 use super::sessions::Sessions;
 use crate::control::Control;
 use crate::server::respond::{self, Body, read_body};
+use crate::server::typed::is_json;
 
 /// More than any tool call needs.
 const BODY_BYTES: usize = 1024 * 1024;
@@ -96,11 +97,6 @@ impl<C: Control> Mcp<C> {
 
 fn session_of(headers: &HeaderMap) -> Option<Arc<str>> {
     headers.get(SESSION_HEADER)?.to_str().ok().map(Arc::from)
-}
-
-fn is_json(headers: &HeaderMap) -> bool {
-    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
 }
 
 /// The SDK answers a body that it cannot read as a wrong media type; JSON-RPC has words for it.
