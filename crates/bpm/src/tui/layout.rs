@@ -65,13 +65,21 @@ impl Areas {
     }
 }
 
+/// Whether a panel has a border: one that would have nothing inside has none.
+pub fn is_bordered(panel: Rect) -> bool {
+    panel.width > 2 && panel.height > 2
+}
+
 /// What is inside a panel's border.
 pub fn inside(panel: Rect) -> Rect {
+    if !is_bordered(panel) {
+        return panel;
+    }
     Rect {
         x: panel.x.saturating_add(1),
         y: panel.y.saturating_add(1),
-        width: panel.width.saturating_sub(2),
-        height: panel.height.saturating_sub(2),
+        width: panel.width - 2,
+        height: panel.height - 2,
     }
 }
 

@@ -7,6 +7,7 @@
 
 pub mod keys;
 pub mod layout;
+pub mod lists;
 pub mod message;
 pub mod model;
 pub mod rows;
