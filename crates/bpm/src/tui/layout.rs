@@ -70,6 +70,17 @@ pub fn is_bordered(panel: Rect) -> bool {
     panel.width > 2 && panel.height > 2
 }
 
+/// Columns of a line's time and the blank after it: `12:34:56.789 `.
+const TIME_COLUMNS: u16 = 13;
+
+/// Where the log's rows are, and how many columns at the left of them are for times: 0 where they are not shown, or
+/// there is no room for both.
+pub fn log_rows(model: &Model) -> (u16, Rect) {
+    let area = inside(Areas::of(model).output);
+    let times = if model.log.times && area.width >= 2 * TIME_COLUMNS { TIME_COLUMNS } else { 0 };
+    (times, Rect { x: area.x.saturating_add(times), width: area.width - times, ..area })
+}
+
 /// What is inside a panel's border.
 pub fn inside(panel: Rect) -> Rect {
     if !is_bordered(panel) {

@@ -8,6 +8,8 @@ use ratatui::style::Style;
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
+use super::model::log::{Anchor, LogView};
+
 const TAB: usize = 8;
 
 /// A line's text and what it was printed in.
@@ -74,3 +76,80 @@ pub fn wrap(text: &str, width: usize) -> Vec<Range<usize>> {
 pub fn count(line: &str, width: usize, wrapped: bool) -> usize {
     if wrapped { wrap(&styled(line).text, width).len() } else { 1 }
 }
+
+/// One row of the output panel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Into [`LogView::lines`].
+    pub line: usize,
+    /// Which of the line's rows; 0 where lines are not wrapped.
+    pub row: usize,
+}
+
+/// The first row that a panel of this size shows; `None` where nothing is shown.
+pub fn top(log: &LogView, width: usize, height: usize) -> Option<Place> {
+    let first = log.first_shown();
+    let anchored = match log.anchor {
+        Anchor::End => None,
+        Anchor::Line { number, skip } => {
+            let line = log.lines.partition_point(|line| line.number < number).max(first);
+            log.lines.get(line).map(|found| {
+                let rows = if found.number == number { count(&found.text, width, log.wrap) } else { 1 };
+                Place { line, row: skip.min(rows.saturating_sub(1)) }
+            })
+        }
+    };
+    if anchored.is_some() {
+        return anchored;
+    }
+    let last = log.lines.len().checked_sub(1).filter(|last| *last >= first)?;
+    let row = count(&log.lines.get(last)?.text, width, log.wrap).saturating_sub(1);
+    Some(up(log, width, Place { line: last, row }, height.saturating_sub(1)))
+}
+
+/// So many rows above a place, or the first row that there is.
+pub fn up(log: &LogView, width: usize, mut place: Place, mut rows: usize) -> Place {
+    let first = log.first_shown();
+    while rows > place.row && place.line > first {
+        rows -= place.row + 1;
+        place.line -= 1;
+        let text = log.lines.get(place.line).map_or("", |line| &line.text);
+        place.row = count(text, width, log.wrap).saturating_sub(1);
+    }
+    Place { row: place.row.saturating_sub(rows), ..place }
+}
+
+/// So many rows below a place, or the last row that there is.
+pub fn down(log: &LogView, width: usize, mut place: Place, mut rows: usize) -> Place {
+    loop {
+        let last = log.lines.get(place.line).map_or(0, |line| count(&line.text, width, log.wrap) - 1);
+        let left = last.saturating_sub(place.row);
+        if rows <= left || place.line + 1 >= log.lines.len() {
+            return Place { row: place.row + rows.min(left), ..place };
+        }
+        rows -= left + 1;
+        place = Place { line: place.line + 1, row: 0 };
+    }
+}
+
+/// What each row of a panel of this size shows, from the top; fewer than its height where there is no more.
+pub fn places(log: &LogView, width: usize, height: usize) -> Vec<Place> {
+    let Some(top) = top(log, width, height) else { return Vec::new() };
+    let mut places = Vec::new();
+    let mut row = top.row;
+    for (line, shown) in log.lines.iter().enumerate().skip(top.line) {
+        let rows = count(&shown.text, width, log.wrap);
+        while row < rows && places.len() < height {
+            places.push(Place { line, row });
+            row += 1;
+        }
+        if places.len() >= height {
+            break;
+        }
+        row = 0;
+    }
+    places
+}
+
+#[cfg(test)]
+mod tests;

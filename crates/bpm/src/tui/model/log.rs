@@ -3,10 +3,11 @@
 
 use std::collections::VecDeque;
 
-use bpm_api::{Error, ReadOnly, WindowLine};
+use bpm_api::{Error, ReadLog, ReadOnly, WindowLine};
 use regex_automata::meta::Regex;
 
 use super::Target;
+use crate::tui::message::{LogPurpose, Now};
 
 /// Lines of the window, at most: it is cut at the end that is farther from what is shown.
 pub const MOST_LINES: usize = 2000;
@@ -93,6 +94,42 @@ pub struct LogView {
     pub grown: bool,
     /// Why it cannot be read.
     pub error: Option<Error>,
+    /// What was asked last, and what for.
+    pub asking: Option<(LogPurpose, ReadLog)>,
+    /// The answer that is under way is of no use any more: something else is shown since.
+    pub void: bool,
+    /// Nothing of the source has been read yet, or everything is to be read anew.
+    pub fresh: bool,
+    /// All lines that are let through from this one on are in the window: what comes before is before this number.
+    pub low: u64,
+    /// All lines up to this one are: what comes after is after this number.
+    pub high: u64,
+    /// A place outside the window that is to be shown.
+    pub jump: Option<Jump>,
+    /// In which direction the window is to grow, and how many more times.
+    pub heading: Option<(Heading, u8)>,
+    /// More is printed than is shown: what is between two looks at the end is skipped.
+    pub surge: bool,
+    /// When the length was asked for last, while paused.
+    pub length_at: Now,
+    /// `only`'s, to be looked for among lines that were found by something else.
+    pub filter: Option<Regex>,
+    /// The first error is to be shown once it is known; nothing is said where there is none.
+    pub first_error: bool,
+}
+
+/// A place in a log that is not in the window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Jump {
+    Top,
+    End,
+    Around(u64),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Heading {
+    Up,
+    Down,
 }
 
 impl Default for LogView {
@@ -121,6 +158,17 @@ impl Default for LogView {
             asked: None,
             grown: false,
             error: None,
+            asking: None,
+            void: false,
+            fresh: false,
+            low: 0,
+            high: 0,
+            jump: None,
+            heading: None,
+            surge: false,
+            length_at: Now::default(),
+            filter: None,
+            first_error: false,
         }
     }
 }
@@ -128,8 +176,18 @@ impl Default for LogView {
 impl LogView {
     /// The lines that were not cleared away.
     pub fn shown(&self) -> impl DoubleEndedIterator<Item = &WindowLine> {
-        let after = self.cleared.filter(|(run, _)| *run == self.run).map_or(0, |(_, line)| line);
-        self.lines.iter().filter(move |line| line.number > after)
+        self.lines.iter().skip(self.first_shown())
+    }
+
+    /// Index of the first of them.
+    pub fn first_shown(&self) -> usize {
+        let after = self.cleared_to();
+        self.lines.partition_point(|line| line.number <= after)
+    }
+
+    /// Number of the last line that was cleared away; 0 where none was.
+    pub fn cleared_to(&self) -> u64 {
+        self.cleared.filter(|(run, _)| *run == self.run).map_or(0, |(_, line)| line)
     }
 
     pub fn is_following(&self) -> bool {

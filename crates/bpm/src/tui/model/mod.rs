@@ -6,7 +6,7 @@ pub mod log;
 
 use std::collections::{HashMap, VecDeque};
 
-use bpm_api::{Error, Event, Hello, ProcessStatus, Runs, Status, TaskStatus, WhyAnswer};
+use bpm_api::{Error, Event, Hello, KeptRun, ProcessStatus, Runs, Status, TaskStatus, WhyAnswer};
 use tui_input::Input;
 
 use self::history::History;
@@ -77,6 +77,24 @@ pub struct Model {
     pub mouse: bool,
     /// Where the mouse was pressed and is now, in rows of the log view.
     pub drag: Option<(u16, u16)>,
+    /// How events call what this program asks for (`tui alice`), where that is known.
+    pub by: Option<String>,
+    /// Pid of the manager that was there last.
+    pub manager_pid: Option<u32>,
+    /// Nothing, or the logs and builds that the manager was told to watch.
+    pub watched: Option<(Vec<String>, Vec<String>)>,
+    /// When the status was asked for last.
+    pub status_asked_at: Option<Now>,
+    /// Whose events, runs and reasons were asked for and have not come.
+    pub details_asked: Option<String>,
+    pub runs_asked: Option<Target>,
+    pub why_asked: Option<Target>,
+    /// The selected process's events are to be asked for.
+    pub details_wanted: bool,
+    /// To be selected once the status has it.
+    pub wish: Option<Target>,
+    /// What was typed before older lines were recalled.
+    pub draft: String,
 }
 
 /// The way to the manager.
@@ -194,6 +212,12 @@ pub enum Overlay {
     },
 }
 
+/// The rows of [`Overlay::Runs`], in their order: runs, then builds (`true`), the newest first.
+pub fn picks(runs: &Runs) -> impl DoubleEndedIterator<Item = (bool, &KeptRun)> {
+    let (runs, builds) = (runs.runs.iter().rev(), runs.builds.iter().rev());
+    runs.map(|run| (false, run)).chain(builds.map(|build| (true, build)))
+}
+
 /// What a line is typed for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PromptKind {
@@ -249,6 +273,16 @@ impl Model {
             typed: HashMap::new(),
             mouse: true,
             drag: None,
+            by: None,
+            manager_pid: None,
+            watched: None,
+            status_asked_at: None,
+            details_asked: None,
+            runs_asked: None,
+            why_asked: None,
+            details_wanted: false,
+            wish: None,
+            draft: String::new(),
         }
     }
 
