@@ -10,7 +10,7 @@ pub mod units;
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use crate::terminal::{is_text, settle_line, strip_colours};
+use crate::terminal::{is_text, settle_line, settle_styled, strip_colours};
 
 /// What an answer may cost when nobody says otherwise, in bytes.
 pub const DEFAULT_MAX_BYTES: usize = 8 << 10;
@@ -106,6 +106,39 @@ pub fn plain_line<'a>(line: &'a [u8], scratch: &'a mut Vec<u8>) -> Cow<'a, str> 
         return String::from_utf8_lossy(scratch);
     }
     Cow::Owned(plain_text(line))
+}
+
+/// As [`plain_line`], but colours and the like stay: of all control characters only tabs and whole sequences
+/// `ESC [ … m` are left, as few as the text needs, and what they set ends with the line.
+pub fn styled_line(line: &[u8]) -> Cow<'_, str> {
+    let end = line.iter().rposition(|b| *b != b'\r').map_or(0, |last| last + 1);
+    let text = String::from_utf8_lossy(&line[..end]);
+    if is_text(&line[..end]) || !text.chars().any(|c| c.is_control() && c != '\t') {
+        return text;
+    }
+    let mut out = String::with_capacity(text.len());
+    settle_styled(&text, &mut out);
+    Cow::Owned(out)
+}
+
+/// Clips what [`styled_line`] gave to `max_bytes`: at a character, between sequences, and nothing is left switched on.
+/// Says how many bytes are missing.
+pub fn clip_styled(text: &mut String, max_bytes: usize) -> u64 {
+    const RESET: &str = "\x1b[0m";
+    if text.len() <= max_bytes {
+        return 0;
+    }
+    let coloured = text.contains('\x1b');
+    let mut end = floor(text, if coloured { max_bytes.saturating_sub(RESET.len()) } else { max_bytes });
+    if let Some(begun) = text[..end].rfind('\x1b').filter(|begun| !text[*begun..end].contains('m')) {
+        end = begun;
+    }
+    let missing = (text.len() - end) as u64;
+    text.truncate(end);
+    if text.rfind('\x1b').is_some_and(|last| !text[last..].starts_with(RESET)) {
+        text.push_str(RESET);
+    }
+    missing
 }
 
 /// The text that a terminal would show at last: colours and other control sequences are gone,

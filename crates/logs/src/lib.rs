@@ -1,6 +1,7 @@
 //! The log of one run on disk: the writer (used by the shim), the reader, search, follow, and the
 //! shaping of log text for people and models. Knows nothing of processes, runs, sockets or tokio.
 
+mod blocks;
 mod disk;
 pub mod economy;
 pub mod errors;
@@ -16,6 +17,7 @@ mod terminal;
 mod types;
 mod view;
 mod walk;
+pub mod window;
 mod writer;
 
 pub use follow::{Chunk, Follower, Piece, Skipped};

@@ -118,20 +118,22 @@ impl RunLog {
             evicted_lines: first.map_or(0, |h| h.base_line.saturating_sub(1)),
             evicted_lost_bytes: first.map_or(0, |h| h.lost_bytes),
             evicted_lost_lines: first.map_or(0, |h| h.lost_lines),
-            gaps: self.gaps()?,
+            gaps: self.gaps_from(0)?,
             first_time_ns: times.0,
             last_time_ns: times.1,
         })
     }
 
-    fn gaps(&self) -> io::Result<Vec<Gap>> {
+    /// Those in this segment (an index into the view) and later ones.
+    pub(crate) fn gaps_from(&self, first: usize) -> io::Result<Vec<Gap>> {
         let mut gaps: Vec<Gap> = Vec::new();
-        for (i, placed) in self.view.segments.iter().enumerate() {
+        for (i, placed) in self.view.segments.iter().enumerate().skip(first) {
             let last = placed.segment.last_entry()?;
             if !last.is_some_and(|e| e.is(AFTER_GAP)) {
                 continue;
             }
-            let mut entries = Entries::at(&self.view, i, 0);
+            let before = placed.segment.partition(|e| !e.is(AFTER_GAP))?;
+            let mut entries = Entries::at(&self.view, i, before);
             while let Some(Chunk { entry, .. }) = entries.next()? {
                 if entries.place().0 != i {
                     break;

@@ -117,7 +117,7 @@ pub enum SearchError {
 
 /// A checked pattern, to be used on several runs.
 #[derive(Debug, Clone)]
-pub struct Pattern(RegexMatcher);
+pub struct Pattern(pub(crate) RegexMatcher);
 
 impl Pattern {
     /// # Errors

@@ -2,7 +2,11 @@
 //! carriage returns, backspaces and the sequences that move in a row or erase it. Must not know
 //! logs.
 
+mod style;
+
 use std::str::Chars;
+
+use style::Styles;
 
 /// Further to the right nothing is moved to.
 const MOST_COLUMNS: usize = 1024;
@@ -10,8 +14,39 @@ const MOST_COLUMNS: usize = 1024;
 const ESC: char = '\u{1b}';
 const CSI: char = '\u{9b}';
 
+/// A sequence of more parameters (in bytes) sets no colours.
+const MOST_PARAMETERS: usize = 256;
+
 /// Appends the final text of `line`, which holds no line feed.
 pub(crate) fn settle_line(line: &str, out: &mut String) {
+    let row: Row<()> = settle(line);
+    out.extend(row.cells.iter().map(|(c, ())| c));
+}
+
+/// As [`settle_line`], with the colours and the like that the text was written with, in as few sequences as they
+/// need. They end with the line.
+pub(crate) fn settle_styled(line: &str, out: &mut String) {
+    let row: Row<Styles> = settle(line);
+    row.pen.write(&row.cells, out);
+}
+
+/// What the cells of a row are written with.
+trait Pen: Default {
+    /// What a cell remembers of it.
+    type Ink: Copy + Default;
+    fn ink(&self) -> Self::Ink;
+    /// Obeys "select graphic rendition" with these parameters.
+    fn change(&mut self, parameters: &str);
+}
+
+/// Remembers nothing.
+impl Pen for () {
+    type Ink = ();
+    fn ink(&self) {}
+    fn change(&mut self, _: &str) {}
+}
+
+fn settle<P: Pen>(line: &str) -> Row<P> {
     let mut row = Row::default();
     let mut chars = line.chars();
     while let Some(c) = chars.next() {
@@ -27,7 +62,7 @@ pub(crate) fn settle_line(line: &str, out: &mut String) {
         }
     }
     row.cells.truncate(row.shown());
-    out.extend(row.cells);
+    row
 }
 
 /// Appends the text of `line` if nothing is in it but text, colours and what is as harmless; says
@@ -66,24 +101,26 @@ pub(crate) fn is_text(bytes: &[u8]) -> bool {
 }
 
 #[derive(Debug, Default)]
-struct Row {
-    cells: Vec<char>,
+struct Row<P: Pen> {
+    cells: Vec<(char, P::Ink)>,
+    pen: P,
     column: usize,
     /// Something was erased or moved over: blanks at the end mean nothing.
     edited: bool,
 }
 
-impl Row {
+impl<P: Pen> Row<P> {
     fn put(&mut self, c: char) {
         if self.column > self.cells.len() {
-            self.cells.resize(self.column, ' ');
+            self.cells.resize(self.column, (' ', P::Ink::default()));
         }
+        let new = (c, self.pen.ink());
         match self.cells.get_mut(self.column) {
             Some(cell) => {
                 self.edited = true;
-                *cell = c;
+                *cell = new;
             }
-            None => self.cells.push(c),
+            None => self.cells.push(new),
         }
         self.column += 1;
     }
@@ -92,7 +129,7 @@ impl Row {
         if !self.edited {
             return self.cells.len();
         }
-        let last = self.cells.iter().rposition(|c| *c != ' ');
+        let last = self.cells.iter().rposition(|(c, _)| *c != ' ');
         last.map_or(0, |last| last + 1)
     }
 
@@ -102,7 +139,7 @@ impl Row {
             0 => self.cells.truncate(self.column),
             1 => {
                 let upto = self.column.saturating_add(1).min(self.cells.len());
-                self.cells[..upto].fill(' ');
+                self.cells[..upto].fill((' ', P::Ink::default()));
             }
             2 => self.cells.clear(),
             _ => {}
@@ -116,7 +153,7 @@ impl Row {
 }
 
 /// After ESC.
-fn escape(chars: &mut Chars<'_>, row: &mut Row) {
+fn escape<P: Pen>(chars: &mut Chars<'_>, row: &mut Row<P>) {
     match chars.next() {
         Some('[') => control_sequence(chars, row),
         Some(']' | 'P' | 'X' | '^' | '_') => skip_string(chars),
@@ -127,18 +164,26 @@ fn escape(chars: &mut Chars<'_>, row: &mut Row) {
 }
 
 /// After ESC `[`: parameters, then one final character that says what to do.
-fn control_sequence(chars: &mut Chars<'_>, row: &mut Row) {
-    let mut first: Option<usize> = None;
-    let mut private = false;
-    let mut counting = true;
+fn control_sequence<P: Pen>(chars: &mut Chars<'_>, row: &mut Row<P>) {
+    let text = chars.as_str();
+    let (mut first, mut private, mut counting, mut plain): (Option<usize>, _, _, _) =
+        (None, false, true, true);
     for c in chars.by_ref() {
         match c {
             '0'..='9' if counting => {
                 let digit = c.to_digit(10).map_or(0, |d| d as usize);
                 first = Some(first.unwrap_or(0).saturating_mul(10).saturating_add(digit));
             }
+            '0'..=';' => counting = false,
             '<'..='?' => private = true,
-            ' '..='?' => counting = false,
+            ' '..='/' => (counting, plain) = (false, false),
+            'm' if plain && !private => {
+                let end = text.bytes().position(|b| b == b'm').unwrap_or(0);
+                if end <= MOST_PARAMETERS {
+                    row.pen.change(&text[..end]);
+                }
+                return;
+            }
             '@'..='~' => {
                 if !private {
                     obey(c, first, row);
@@ -151,7 +196,7 @@ fn control_sequence(chars: &mut Chars<'_>, row: &mut Row) {
     }
 }
 
-fn obey(c: char, parameter: Option<usize>, row: &mut Row) {
+fn obey<P: Pen>(c: char, parameter: Option<usize>, row: &mut Row<P>) {
     let count = parameter.unwrap_or(1).max(1);
     match c {
         'C' => row.go(row.column.saturating_add(count)),

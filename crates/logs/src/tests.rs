@@ -6,6 +6,7 @@ mod crash;
 mod faults;
 mod follow;
 mod search;
+mod window;
 
 use std::fs;
 use std::io::Read;

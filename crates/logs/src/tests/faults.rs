@@ -151,6 +151,8 @@ proptest! {
         prop_assert_eq!(gaps.iter().map(|g| g.bytes).sum::<u64>(), status.lost_bytes);
         prop_assert_eq!(gaps.iter().map(|g| g.lines).sum::<u64>(), status.lost_lines);
         prop_assert!(gaps.iter().all(|g| g.from_ns <= g.to_ns));
+        let extent = log.extent().unwrap();
+        prop_assert_eq!((extent.lost_bytes, extent.lost_lines), (status.lost_bytes, status.lost_lines));
         prop_assert_eq!(status.bytes, on_disk(dir.path()).len() as u64);
         let again = Writer::open(dir.path(), limits).unwrap().status();
         prop_assert_eq!((again.bytes, again.lines, again.lost_bytes, again.lost_lines),
