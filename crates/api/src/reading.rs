@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::Stream;
 
-/// Some lines of one log.
+/// Some lines of one log. To follow one, ask for what comes after `next_line - 1` of the last answer when a watch says
+/// that it has grown.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReadLog {
@@ -26,7 +27,7 @@ pub struct ReadLog {
     /// Bytes of text in the answer, at most and by default 1 MiB. One line is always given, clipped to it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub max_bytes: Option<u64>,
-    /// Longer lines are clipped to this many bytes (65,536).
+    /// Longer lines are clipped to this many bytes (65,536), sequences included.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub max_line_bytes: Option<u32>,
 }
@@ -50,9 +51,10 @@ pub enum ReadFrom {
 pub enum ReadOnly {
     #[default]
     All,
-    /// Those that match (regex, Rust syntax).
+    /// Those that match (regex, Rust syntax), as they are shown: colours are no part of it, nor what was overwritten.
     Matching(String),
-    /// Those that decide an error: the line of a compiler's error, a panic, an exception.
+    /// Those that decide an error: the line of a compiler's error, a panic, an exception. What the process's `errors`
+    /// says counts. A report of more than 64 KiB may be taken for several.
     Errors,
 }
 
@@ -69,15 +71,17 @@ pub struct LogWindow {
     pub run: u64,
     /// Number of the newest one.
     pub newest: u64,
-    /// Nothing more will be printed.
+    /// Nothing more will be printed, and all that was is counted in this answer.
     pub ended: bool,
-    /// Number of the first line that is kept.
+    /// Number of the first line that is kept; 1 where there is none yet.
     pub first_line: u64,
-    /// Number of the line that comes next; `first_line` where there is none.
+    /// Number of the first line that has no end yet, whether it has begun (then it is the `open` one) or not. Those
+    /// before it change no more. `first_line` where there is none.
     pub next_line: u64,
     pub lines: Vec<WindowLine>,
-    /// A search broke off, having looked at a great deal: it goes on from here, in the same direction
-    /// (`after` or `before` this number).
+    /// The answer ended before it had all its lines and before the log did: its text has reached `max_bytes`, or it has
+    /// looked at a great deal (some 64 MiB, or half a second). It goes on from here, in the same direction
+    /// (`after` or `before` this number). Absent: there is nothing more there, or it has as many lines as it may.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub broke_off: Option<u64>,
     /// Lines and bytes of the log that are lost to retention or a full disk.
@@ -95,7 +99,7 @@ pub struct WindowLine {
     pub time: String,
     pub stream: Stream,
     /// Text and colours: of all control sequences only `ESC [ … m` is left. No line feed, no other control character
-    /// but tabs.
+    /// but tabs. What a line switches on it switches off.
     pub text: String,
     /// Bytes that `text` was clipped by.
     #[serde(skip_serializing_if = "crate::is_zero", default)]

@@ -15,6 +15,7 @@ mod shown;
 mod since;
 mod sources;
 mod watch;
+mod window;
 
 use std::path::PathBuf;
 
@@ -29,6 +30,7 @@ pub use merge::Printed;
 pub use names::{all as all_names, on_disk, only_one, unknown_process};
 pub use since::rfc3339;
 pub use watch::Watch as DirWatch;
+pub use window::{Whose, window};
 
 use fail::unreadable;
 

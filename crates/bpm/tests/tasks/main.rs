@@ -17,6 +17,7 @@ mod lab;
 mod session;
 
 mod many;
+mod reading;
 mod runs;
 mod servers;
 mod survival;
