@@ -1,0 +1,15 @@
+//! `bpm tui` as somebody uses it: in a terminal (tmux), under a real manager, with keys, mouse, other sizes and
+//! everything that goes wrong. Each test has directories of its own and ends what it started.
+
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "helpers of tests")]
+#![allow(
+    unreachable_pub,
+    dead_code,
+    reason = "a test binary has no outside; the lab is made for another one"
+)]
+
+#[path = "../life/lab.rs"]
+mod lab;
+mod tmux;
+
+mod given_back;
