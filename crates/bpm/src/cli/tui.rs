@@ -1,16 +1,22 @@
 //! `bpm tui`
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
+use bpm_api::{Code, Error};
 use clap::Args;
 use jiff::Zoned;
 
 use super::context::Context;
 use super::failure::Failure;
-use crate::client::Client;
+use crate::client::{Client, Url};
 use crate::store::paths::Project;
+use crate::token::Token;
 use crate::tui::model::Look;
 use crate::tui::shell::{self, Connect, Options};
+
+/// Where managers were before they had sockets.
+const USUAL: &str = "http://localhost:3001/mcp";
 
 /// Show a project in the terminal: what runs, what it prints, and keys to steer it
 ///
@@ -20,10 +26,14 @@ use crate::tui::shell::{self, Connect, Options};
 Examples:
   bpm tui
   bpm tui --project ~/dev/shop
-  bpm tui http://localhost:3001/mcp")]
+  bpm tui http://localhost:3001/mcp
+  bpm tui http://build:3001/mcp --token-file ~/.config/bpm/build.token")]
 pub(super) struct TuiArgs {
     /// A manager elsewhere, by its address (default: this project's, else `http://localhost:3001/mcp`)
     url: Option<String>,
+    /// The token that the manager at the address wants (default: the variable BPM_TOKEN)
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
     /// Draw with nothing but ASCII (default where the locale is not UTF-8)
     #[arg(long)]
     ascii: bool,
@@ -37,19 +47,57 @@ pub(super) struct TuiArgs {
 
 pub(super) async fn run(args: TuiArgs, cx: &Context) -> Result<ExitCode, Failure> {
     shell::needs_terminal()?;
-    let project = cx.project()?;
-    let first = Client::connect(&project).await?;
-    let options =
-        Options { look: look(&args), mouse: !args.no_mouse, label: project.root.display().to_string() };
-    shell::run(first, to(project), options).await?;
+    let options = Options { look: look(&args), mouse: !args.no_mouse };
+    let (place, first) = find(args, cx).await?;
+    shell::run(first, to(place), options).await?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn to(project: Project) -> Connect {
-    Box::new(move || {
-        let project = project.clone();
-        Box::pin(async move { Client::connect(&project).await }) as _
-    })
+/// Which manager is shown.
+#[derive(Clone)]
+enum Place {
+    Here(Project),
+    At(Url, Option<Token>),
+}
+
+impl Place {
+    async fn connect(self) -> Result<Client, Error> {
+        match self {
+            Place::Here(project) => Client::connect(&project).await,
+            Place::At(url, token) => Client::connect_url(&url, token).await,
+        }
+    }
+}
+
+/// The one that is named; else this project's; else the one at the address that the original had.
+async fn find(args: TuiArgs, cx: &Context) -> Result<(Place, Client), Error> {
+    let token = match &args.token_file {
+        Some(file) => Some(Token::from_file(file)?),
+        None => Token::from_environment()?,
+    };
+    if let Some(url) = args.url {
+        let place = Place::At(url.parse()?, token);
+        let first = place.clone().connect().await?;
+        return Ok((place, first));
+    }
+    let here = Place::Here(cx.project()?);
+    let absent = match here.clone().connect().await {
+        Ok(first) => return Ok((here, first)),
+        Err(error) if error.code == Code::NoManager && !cx.is_elsewhere() => error,
+        Err(error) => return Err(error),
+    };
+    let usual = Place::At(USUAL.parse()?, token);
+    match usual.clone().connect().await {
+        Ok(first) => Ok((usual, first)),
+        Err(_) => {
+            Err(Error { message: format!("{}, and none answers at {USUAL}", absent.message), ..absent })
+        }
+    }
+}
+
+/// Makes the next connections.
+fn to(place: Place) -> Connect {
+    Box::new(move || Box::pin(place.clone().connect()) as _)
 }
 
 fn look(args: &TuiArgs) -> Look {

@@ -43,13 +43,13 @@ impl fmt::Debug for Current {
 }
 
 /// Keeps a connection until nobody listens any more.
-pub(super) fn keep(first: Client, connect: Connect, label: String, told: Sender<Message>) -> Current {
+pub(super) fn keep(first: Client, connect: Connect, told: Sender<Message>) -> Current {
     let current = Current::default();
     let ours = current.clone();
     tokio::spawn(async move {
         let mut client = first;
         loop {
-            let error = match follow(&client, &ours, &label, &told).await {
+            let error = match follow(&client, &ours, &told).await {
                 Ok(()) => gone(),
                 Err(error) => error,
             };
@@ -64,15 +64,14 @@ pub(super) fn keep(first: Client, connect: Connect, label: String, told: Sender<
 }
 
 /// Passes events on until the manager has gone.
-async fn follow(
-    client: &Client,
-    current: &Current,
-    label: &str,
-    told: &Sender<Message>,
-) -> Result<(), Error> {
+async fn follow(client: &Client, current: &Current, told: &Sender<Message>) -> Result<(), Error> {
     let mut changes = client.watch(Watch { events: true, ..Watch::default() }).await?;
     current.set(Some(client.clone()));
-    let up = Message::Connected { label: label.to_owned(), hello: None, manager_pid: client.manager_pid() };
+    let up = Message::Connected {
+        label: client.label(),
+        hello: client.hello().cloned(),
+        manager_pid: client.manager_pid(),
+    };
     if told.send(up).await.is_err() {
         return Ok(());
     }

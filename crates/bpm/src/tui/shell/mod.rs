@@ -39,8 +39,6 @@ const TICK: Duration = Duration::from_secs(1);
 pub struct Options {
     pub look: Look,
     pub mouse: bool,
-    /// What is shown as the place until the manager has said its own.
-    pub label: String,
 }
 
 /// Shows a manager until the user quits. `first` is the connection that there is; `connect` makes the next ones.
@@ -54,9 +52,9 @@ pub async fn run(first: Client, connect: Connect, options: Options) -> Result<()
     let (told, mut inbox) = mpsc::channel(WAITING);
     let clock = Clock::start();
     let (columns, rows) = screen.size().map_err(unusable)?;
-    let mut model = Model::new(options.look, options.label.clone(), columns, rows, clock.now());
+    let mut model = Model::new(options.look, first.label(), columns, rows, clock.now());
     model.mouse = options.mouse;
-    let mut hands = Hands::new(link::keep(first, connect, options.label, told.clone()), told);
+    let mut hands = Hands::new(link::keep(first, connect, told.clone()), told);
     let mut input = EventStream::new();
     let mut ticks = ticks();
     loop {
