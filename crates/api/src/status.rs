@@ -106,6 +106,9 @@ pub struct Paths {
     pub config: String,
     pub state: String,
     pub socket: String,
+    /// Where there is a TCP listener: the file with what programs of others show it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub token: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -61,6 +61,7 @@ impl Engine {
                     config: world.project.config().display().to_string(),
                     state: world.project.state.display().to_string(),
                     socket: world.project.socket().display().to_string(),
+                    token: world.mcp_url.is_some().then(|| world.project.token().display().to_string()),
                 },
             },
             processes,

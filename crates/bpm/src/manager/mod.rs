@@ -29,6 +29,8 @@ use crate::exec::world::World;
 use crate::server::{self, Access, Endpoint};
 use crate::store::lock::{self, ManagerFile, ProjectLock};
 use crate::store::paths::Project;
+use crate::store::token;
+use crate::token::Token;
 
 /// How long the terminal may take for what is left to be printed at the end.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -48,6 +50,7 @@ pub struct Manager {
     project: Project,
     config: Arc<Config>,
     endpoint: Option<Endpoint>,
+    token: Option<Token>,
     control: UnixListener,
     /// The socket file's inode: at the end it is removed only if it is still this one.
     socket: Option<u64>,
@@ -64,6 +67,7 @@ impl Manager {
         let lock = lock::take(&project)?;
         let open_files = limits::raise_open_files();
         let endpoint = config.mcp_port.map(|port| bind(&project, port)).transpose()?;
+        let token = endpoint.as_ref().and_then(|_| keep_token(&project));
         let control = bind_control(&project)?;
         let socket = inode(&project.socket());
         let manager = Manager {
@@ -71,6 +75,7 @@ impl Manager {
             project,
             config: Arc::new(config),
             endpoint,
+            token,
             control,
             socket,
             open_files,
@@ -133,7 +138,7 @@ impl Manager {
             servers.spawn(server::serve_tcp(
                 endpoint.listeners,
                 handle.clone(),
-                Access::own_user(),
+                Access::own_user().with_token(self.token),
                 ended.clone(),
             ));
         }
@@ -181,6 +186,12 @@ fn bind(project: &Project, port: McpPort) -> Result<Endpoint, Error> {
             Ok(endpoint)
         }
     }
+}
+
+/// What runs is taken over on a full disk, too: then nobody can show one.
+fn keep_token(project: &Project) -> Option<Token> {
+    let kept = token::of(project);
+    kept.inspect_err(|error| tracing::warn!(%error, "there is no token: cannot keep one")).ok()
 }
 
 /// Spread over the range below the ephemeral ports, by the project's id.

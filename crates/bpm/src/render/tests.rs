@@ -104,6 +104,7 @@ fn status(mode: Mode, processes: Vec<ProcessStatus>) -> Status {
                 config: "/home/me/shop/.mcp-run".into(),
                 state: "/home/me/.local/state/bpm/v1/0123456789abcdef".into(),
                 socket: "/home/me/.local/state/bpm/v1/0123456789abcdef/s".into(),
+                token: Some("/home/me/.local/state/bpm/v1/0123456789abcdef/token".into()),
             },
         },
         processes,

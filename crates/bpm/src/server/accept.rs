@@ -1,7 +1,7 @@
 //! Connections: accepted, admitted, served, counted and ended. Knows no routes and no rule of access.
 
 use std::convert::Infallible;
-use std::future::Future;
+use std::future::{Future, pending};
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -29,6 +29,10 @@ const MAX_REFUSALS: usize = 64;
 const IDLE: Duration = Duration::from_secs(60 * 60);
 /// Most that one connection buffers of what it reads, and so the size of a request's head.
 const BUFFER_BYTES: usize = 64 * 1024;
+/// Connections of peers that have not shown who they are.
+const MAX_STRANGERS: usize = 128;
+/// How long they may take for it.
+const INTRODUCTION: Duration = Duration::from_secs(10);
 /// How long a refused peer may take to read why.
 const REFUSAL: Duration = Duration::from_secs(2);
 /// Without descriptors or memory, accepting again at once would only burn the processor.
@@ -50,8 +54,14 @@ pub(super) trait Gate<Io>: Send + Sync + 'static {
     /// What is known of the other end once it was let in.
     type Peer: Clone + Send + Sync + 'static;
 
-    /// Whether this peer may speak: asked once, before its first request.
+    /// Whether this peer may speak: asked once, before its first request. One that has yet to show who it is counts
+    /// as a stranger until it has.
     fn admit(&self, io: &Io) -> impl Future<Output = Result<Self::Peer, Error>> + Send;
+
+    /// Whether it is still unknown who that is.
+    fn is_stranger(&self, _peer: &Self::Peer) -> bool {
+        false
+    }
 
     /// Dropped when the peer goes away.
     fn answer(
@@ -68,6 +78,7 @@ pub(super) trait Gate<Io>: Send + Sync + 'static {
 #[derive(Clone, Debug)]
 pub(super) struct Room {
     connections: Arc<Semaphore>,
+    strangers: Arc<Semaphore>,
     refusals: Arc<Semaphore>,
 }
 
@@ -75,6 +86,7 @@ impl Room {
     pub(super) fn new() -> Room {
         Room {
             connections: Arc::new(Semaphore::new(MAX_CONNECTIONS)),
+            strangers: Arc::new(Semaphore::new(MAX_STRANGERS)),
             refusals: Arc::new(Semaphore::new(MAX_REFUSALS)),
         }
     }
@@ -133,9 +145,8 @@ where
     Io: AsyncRead + AsyncWrite + Unpin + Send + Sync + 'static,
     G: Gate<Io>,
 {
-    let Ok(place) = room.connections.try_acquire() else {
-        let full = Error::new(Code::LimitReached, format!("{MAX_CONNECTIONS} connections are open already"));
-        return refuse(io, &full, &room).await;
+    let Ok(place) = room.connections.clone().try_acquire_owned() else {
+        return refuse(io, &full(MAX_CONNECTIONS, "connections are open"), &room).await;
     };
     let peer = match gate.admit(&io).await {
         Ok(peer) => peer,
@@ -144,6 +155,17 @@ where
             return refuse(io, &error, &room).await;
         }
     };
+    let mut place = place;
+    if gate.is_stranger(&peer) {
+        place = match room.strangers.clone().try_acquire_owned() {
+            Ok(place) => place,
+            Err(_) => {
+                drop(place);
+                return refuse(io, &full(MAX_STRANGERS, "strangers are connected"), &room).await;
+            }
+        };
+    }
+    let stays = introduction(gate.clone(), peer.clone(), place, room);
     let service = service_fn(move |request| {
         let (gate, peer) = (gate.clone(), peer.clone());
         async move { Ok::<_, Infallible>(gate.answer(peer, request).await) }
@@ -156,6 +178,7 @@ where
     let mut connection = pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
+        () = stays => return,
         () = shutdown.cancelled() => {
             connection.as_mut().graceful_shutdown();
             connection.await
@@ -164,6 +187,26 @@ where
     if let Err(fault) = ended {
         tracing::debug!(%fault, "a connection ended early");
     }
+}
+
+fn full(most: usize, what: &str) -> Error {
+    Error::new(Code::LimitReached, format!("{most} {what} already"))
+}
+
+/// Holds a connection's place for as long as it is polled; returns when a stranger's time is over. One that showed in
+/// time who it is gets a place among the others.
+async fn introduction<Io, G: Gate<Io>>(gate: Arc<G>, peer: G::Peer, place: OwnedSemaphorePermit, room: Room) {
+    let mut _place = place;
+    if gate.is_stranger(&peer) {
+        sleep(INTRODUCTION).await;
+        if gate.is_stranger(&peer) {
+            return;
+        }
+        if let Ok(place) = room.connections.try_acquire_owned() {
+            _place = place;
+        }
+    }
+    pending::<()>().await;
 }
 
 /// Says why once the peer has begun to ask (many clients take an answer before their question for garbage),
@@ -197,3 +240,6 @@ fn refusal(error: &Error) -> String {
         body.len()
     )
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,26 +1,67 @@
-//! Who may speak to the loopback port: the same user (or root), and no web page of another origin.
-//! Knows nothing of routes.
+//! Who may speak to the TCP port: the same user (or root), whoever shows the token, and no web page of another
+//! origin. Knows nothing of routes.
 
 use std::io;
 use std::net::SocketAddr;
 
 use bpm_api::{Code, Error};
-use hyper::header::{HOST, HeaderMap, HeaderValue, ORIGIN};
+use hyper::header::{AUTHORIZATION, HOST, HeaderMap, HeaderValue, ORIGIN};
 use hyper::http::request::Parts;
 use hyper::http::uri::Authority;
 
 use crate::sockets::{self, CLOSE_WAIT, ESTABLISHED, Row};
+use crate::token::Token;
 
-/// The rule for one listener: connections of `uid` and of root are let in.
-#[derive(Clone, Copy, Debug)]
+/// The rule for one door: connections of `uid` and of root are let in, and requests with the token.
+#[derive(Clone, Debug)]
 pub struct Access {
     uid: u32,
+    token: Option<Token>,
 }
 
 impl Access {
     /// The user this program runs as.
     pub fn own_user() -> Access {
-        Access { uid: rustix::process::geteuid().as_raw() }
+        Access { uid: rustix::process::geteuid().as_raw(), token: None }
+    }
+
+    /// Others may speak, too, if they show it.
+    #[must_use]
+    pub fn with_token(self, token: Option<Token>) -> Access {
+        Access { token, ..self }
+    }
+
+    /// Whether a request can make up for a connection that proves nothing.
+    pub(super) fn takes_tokens(&self) -> bool {
+        self.token.is_some()
+    }
+
+    /// Whether a request may be answered, by the token that it shows; one that shows none by what is held against its
+    /// connection, if anything.
+    ///
+    /// # Errors
+    ///
+    /// `forbidden`.
+    pub(super) fn check_token(&self, headers: &HeaderMap, doubt: Option<&Error>) -> Result<Shown, Error> {
+        let Some(shown) = single(headers, AUTHORIZATION.as_str())? else {
+            return doubt.map_or(Ok(Shown::Nothing), |doubt| {
+                Err(Error::new(Code::Forbidden, format!("{}, and there is no token", doubt.message)).hint(
+                    "send `Authorization: Bearer TOKEN`; `bpm status --json` on the manager's machine says where its \
+                     token is",
+                ))
+            });
+        };
+        let refused = |what| {
+            Err(Error::new(Code::Forbidden, what)
+                .hint("`bpm status --json` on the manager's machine says where its token is"))
+        };
+        match shown.split_once(' ') {
+            Some((scheme, shown)) if scheme.eq_ignore_ascii_case("bearer") => match &self.token {
+                Some(token) if token.is(shown.trim().as_bytes()) => Ok(Shown::Token),
+                _ => refused("the token is not this manager's"),
+            },
+            _ => refused("`Authorization` is not `Bearer` and a token"),
+        }
     }
 
     /// Whether a user may speak, as proved by the kernel.
@@ -28,7 +69,7 @@ impl Access {
     /// # Errors
     ///
     /// `forbidden` for anybody else.
-    pub(super) fn check_uid(self, uid: u32) -> Result<(), Error> {
+    pub(super) fn check_uid(&self, uid: u32) -> Result<(), Error> {
         if uid == self.uid || uid == 0 {
             return Ok(());
         }
@@ -45,12 +86,12 @@ impl Access {
     /// # Errors
     ///
     /// `forbidden` for another user's socket, or one whose user cannot be proved.
-    pub(super) fn check_peer(self, peer: SocketAddr, own: SocketAddr) -> Result<(), Error> {
+    pub(super) fn check_peer(&self, peer: SocketAddr, own: SocketAddr) -> Result<(), Error> {
         self.check_peer_in(peer, own, |wanted| sockets::find(wanted))
     }
 
     fn check_peer_in(
-        self,
+        &self,
         peer: SocketAddr,
         own: SocketAddr,
         find: impl Fn(&dyn Fn(&Row) -> bool) -> io::Result<Option<Row>>,
@@ -71,6 +112,13 @@ impl Access {
         }
         Err(Error::new(Code::Forbidden, format!("cannot tell which user is at {peer}")))
     }
+}
+
+/// What let a request in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shown {
+    Nothing,
+    Token,
 }
 
 /// A socket that its owner has closed shows uid 0 and inode 0, and proves nothing.

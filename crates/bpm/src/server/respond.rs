@@ -10,7 +10,7 @@ use bytes::{Bytes, BytesMut};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Frame, Incoming, SizeHint};
-use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
+use hyper::header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
 use hyper::{Method, Response, StatusCode};
 use serde::Serialize;
 
@@ -41,6 +41,14 @@ pub(super) fn json(status: StatusCode, value: &impl Serialize) -> Response<Body>
 
 pub(super) fn error(error: &Error) -> Response<Body> {
     json(StatusCode::from_u16(error.code.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), error)
+}
+
+/// The connection ends with it: whoever has nothing to show has no reason to stay.
+pub(super) fn unauthorized(error: &Error) -> Response<Body> {
+    let mut response = json(StatusCode::UNAUTHORIZED, error);
+    response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response
 }
 
 pub(super) fn not_found() -> Response<Body> {
@@ -159,7 +167,8 @@ async fn collect(mut body: Incoming, limit: usize) -> Result<Option<Bytes>, hype
     Ok(Some(whole.freeze()))
 }
 
-async fn waste(mut body: Incoming) {
+/// Reads the rest of a body and throws it away, as far as that is worth while.
+pub(super) async fn waste(mut body: Incoming) {
     let mut length = 0;
     while let Ok(Some(Ok(frame))) = tokio::time::timeout(WASTE_PAUSE, body.frame()).await {
         length += frame.data_ref().map_or(0, Bytes::len);

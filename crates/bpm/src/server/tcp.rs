@@ -1,19 +1,22 @@
-//! The loopback door: MCP, the typed API and `/healthz`, for programs of the same user. Access is checked before
-//! anything of a request is looked at.
+//! The loopback door: MCP, the typed API and `/healthz`, for programs of the same user and for who shows
+//! the token. Access is checked before anything of a request is looked at.
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bpm_api::{Code, Error};
 use hyper::body::Incoming;
+use hyper::header::AUTHORIZATION;
+use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::accept::{Accept, Gate, Room, serve};
-use super::access::{Access, check_request};
+use super::access::{Access, Shown, check_request};
 use super::mcp::Mcp;
 use super::respond::{self, Body};
 use super::typed::{Typed, is_json};
@@ -72,26 +75,72 @@ struct LoopbackGate<C: Control> {
     control: C,
 }
 
-impl<C: Control> Gate<TcpStream> for LoopbackGate<C> {
-    /// Our end of the connection.
-    type Peer = SocketAddr;
+/// What is known of a connection.
+#[derive(Clone, Debug)]
+struct Peer {
+    /// Our end.
+    own: SocketAddr,
+    doubt: Option<Arc<Doubt>>,
+}
 
-    async fn admit(&self, io: &TcpStream) -> Result<SocketAddr, Error> {
+/// Nothing proves that the peer may speak: its requests must.
+#[derive(Debug)]
+struct Doubt {
+    why: Error,
+    /// One of them has.
+    resolved: AtomicBool,
+}
+
+impl<C: Control> LoopbackGate<C> {
+    /// The refusal, if a page of another origin asks, or somebody who may not. Nothing of a request is looked at before.
+    fn refusal(&self, parts: &mut Parts, peer: &Peer) -> Option<Response<Body>> {
+        if let Err(error) = check_request(parts, peer.own) {
+            return Some(respond::error(&error));
+        }
+        let doubt = peer.doubt.as_deref();
+        match self.access.check_token(&parts.headers, doubt.map(|doubt| &doubt.why)) {
+            Ok(Shown::Nothing) => {}
+            Ok(Shown::Token) => {
+                // so that it gets into no log on its further way
+                parts.headers.remove(AUTHORIZATION);
+                doubt.inspect(|doubt| doubt.resolved.store(true, Ordering::Relaxed));
+            }
+            Err(error) => return Some(respond::unauthorized(&error)),
+        }
+        None
+    }
+}
+
+impl<C: Control> Gate<TcpStream> for LoopbackGate<C> {
+    type Peer = Peer;
+
+    async fn admit(&self, io: &TcpStream) -> Result<Peer, Error> {
         let gone =
             |fault: io::Error| Error::new(Code::Forbidden, format!("cannot tell who connects: {fault}"));
         let (peer, own) = (io.peer_addr().map_err(gone)?, io.local_addr().map_err(gone)?);
-        let access = self.access;
+        let access = self.access.clone();
         let checked = tokio::task::spawn_blocking(move || access.check_peer(peer, own)).await;
-        checked.map_err(|fault| {
+        let checked = checked.map_err(|fault| {
             Error::new(Code::Internal, format!("the look-up of the peer failed: {fault}"))
-        })??;
-        Ok(own)
+        })?;
+        match checked {
+            Ok(()) => Ok(Peer { own, doubt: None }),
+            Err(why) if self.access.takes_tokens() => {
+                Ok(Peer { own, doubt: Some(Arc::new(Doubt { why, resolved: AtomicBool::new(false) })) })
+            }
+            Err(why) => Err(why),
+        }
     }
 
-    async fn answer(&self, own: SocketAddr, request: Request<Incoming>) -> Response<Body> {
-        let (parts, body) = request.into_parts();
-        if let Err(error) = check_request(&parts, own) {
-            return respond::error(&error);
+    fn is_stranger(&self, peer: &Peer) -> bool {
+        peer.doubt.as_ref().is_some_and(|doubt| !doubt.resolved.load(Ordering::Relaxed))
+    }
+
+    async fn answer(&self, peer: Peer, request: Request<Incoming>) -> Response<Body> {
+        let (mut parts, body) = request.into_parts();
+        if let Some(refusal) = self.refusal(&mut parts, &peer) {
+            respond::waste(body).await;
+            return refusal;
         }
         match parts.uri.path() {
             "/mcp" => {

@@ -10,6 +10,7 @@ pub mod lock;
 pub mod paths;
 pub mod place;
 pub mod tasks;
+pub mod token;
 pub mod trust;
 
 use std::fs::{self, OpenOptions};

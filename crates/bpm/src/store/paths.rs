@@ -84,6 +84,10 @@ impl Project {
     pub fn events(&self) -> PathBuf {
         self.state.join("events")
     }
+    /// What programs show that the kernel cannot prove to be the user's own.
+    pub fn token(&self) -> PathBuf {
+        self.state.join("token")
+    }
     /// The control socket.
     pub fn socket(&self) -> PathBuf {
         self.state.join("s")

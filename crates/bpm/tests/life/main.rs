@@ -12,6 +12,7 @@ mod clients;
 mod conformance;
 mod crash;
 mod errors;
+mod network;
 mod progress;
 mod python_client;
 mod restart;

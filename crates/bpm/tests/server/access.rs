@@ -91,8 +91,13 @@ async fn both_loopback_addresses_serve() {
 
 /// What a user gets that connects with bash's own `/dev/tcp`, which needs no program that the user may lack.
 fn ask_as(uid: u32, port: u16) -> String {
+    ask_with(uid, port, "")
+}
+
+/// The same with a line among the headers.
+pub(crate) fn ask_with(uid: u32, port: u16, header: &str) -> String {
     let script = format!(
-        "exec 3<>/dev/tcp/127.0.0.1/{port} && printf 'GET /healthz HTTP/1.1\\r\\nHost: localhost:{port}\\r\\nConnection: close\\r\\n\\r\\n' >&3 && cat <&3"
+        "exec 3<>/dev/tcp/127.0.0.1/{port} && printf 'GET /healthz HTTP/1.1\\r\\nHost: localhost:{port}\\r\\n{header}Connection: close\\r\\n\\r\\n' >&3 && cat <&3"
     );
     let mut command = Command::new("bash");
     if uid != rustix::process::geteuid().as_raw() {

@@ -15,6 +15,7 @@ mod speed;
 mod stdio;
 mod subscriptions;
 mod support;
+mod tokens;
 mod typed;
 mod unix;
 mod urls;

@@ -334,6 +334,7 @@ fn status() -> Status {
                 config: text("/p/.mcp-run"),
                 state: text("/s"),
                 socket: text("/s/sock"),
+                token: None,
             },
         },
         processes: Vec::new(),

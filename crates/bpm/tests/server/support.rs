@@ -33,9 +33,13 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start() -> Server {
+        Server::with(Access::own_user())
+    }
+
+    pub(crate) fn with(access: Access) -> Server {
         let Endpoint { listeners, port } = bind(0).unwrap();
         let (control, shutdown) = (Pretended::new(), CancellationToken::new());
-        let task = tokio::spawn(serve_tcp(listeners, control.clone(), Access::own_user(), shutdown.clone()));
+        let task = tokio::spawn(serve_tcp(listeners, control.clone(), access, shutdown.clone()));
         Server { control, port, shutdown, task }
     }
 

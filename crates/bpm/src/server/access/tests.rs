@@ -2,11 +2,12 @@
 
 use std::net::SocketAddr;
 
-use bpm_api::Code;
+use bpm_api::{Code, Error};
 use hyper::Request;
 
-use super::{Access, check_request};
+use super::{Access, Shown, check_request};
 use crate::sockets::find_in;
+use crate::token::Token;
 
 fn address(text: &str) -> SocketAddr {
     text.parse().unwrap()
@@ -117,7 +118,7 @@ fn row(state: &str, uid: u32, inode: u64) -> String {
 }
 
 fn peer_in(table: &str, peer: &str, own: &str) -> Result<(), String> {
-    Access { uid: 1000 }
+    Access { uid: 1000, token: None }
         .check_peer_in(address(peer), address(own), |wanted| find_in(table.as_bytes(), wanted))
         .map_err(|error| error.message)
 }
@@ -154,4 +155,41 @@ fn half_a_tuple_is_not_enough() {
     assert!(peer_in(&table, "127.0.0.1:3001", "127.0.0.1:40000").is_err());
     assert!(peer_in(&table, "10.0.0.1:40000", "127.0.0.1:3001").is_err());
     assert_eq!(peer_in(&table, "[::ffff:127.0.0.1]:40000", "127.0.0.1:3001"), Ok(()));
+}
+
+fn shown(access: &Access, authorization: &[&str], doubted: bool) -> Result<Shown, String> {
+    let mut request = Request::builder().uri("/v1");
+    for value in authorization {
+        request = request.header("authorization", *value);
+    }
+    let (parts, ()) = request.body(()).unwrap().into_parts();
+    let doubt = doubted.then(|| Error::new(Code::Forbidden, "uid 7 may not speak"));
+    access.check_token(&parts.headers, doubt.as_ref()).map_err(|error| {
+        assert_eq!(error.code, Code::Forbidden);
+        let all = format!("{error:?}");
+        assert!(!all.contains("s3cret"), "{all}");
+        error.message
+    })
+}
+
+#[test]
+fn a_token_makes_up_for_what_is_not_proved_and_a_wrong_one_for_nothing() {
+    let access = Access::own_user().with_token(Some(Token::parse("s3cret").unwrap()));
+    assert_eq!(shown(&access, &[], false), Ok(Shown::Nothing));
+    assert_eq!(shown(&access, &[], true).unwrap_err(), "uid 7 may not speak, and there is no token");
+    for doubted in [false, true] {
+        for right in ["Bearer s3cret", "bearer s3cret", "BEARER  s3cret "] {
+            assert_eq!(shown(&access, &[right], doubted), Ok(Shown::Token), "{right}");
+        }
+        for wrong in ["Bearer s3cre", "Bearer s3crett", "Bearer S3cret", "Bearer s3cret s3cret", "Bearer "] {
+            let refused = shown(&access, &[wrong], doubted).unwrap_err();
+            assert_eq!(refused, "the token is not this manager's", "{wrong}");
+        }
+        for other in ["s3cret", "Basic s3cret", "", "Bearer", "Bearers3cret"] {
+            let refused = shown(&access, &[other], doubted).unwrap_err();
+            assert_eq!(refused, "`Authorization` is not `Bearer` and a token", "{other}");
+        }
+        assert!(shown(&access, &["Bearer s3cret", "Bearer s3cret"], doubted).is_err());
+    }
+    assert!(shown(&Access::own_user(), &["Bearer s3cret"], false).is_err(), "there is none to be right");
 }

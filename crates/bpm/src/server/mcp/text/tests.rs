@@ -107,6 +107,7 @@ fn status(processes: Vec<ProcessStatus>) -> Status {
                 config: "/home/ann/shop/.mcp-run".to_owned(),
                 state: "/home/ann/.local/state/bpm/shop".to_owned(),
                 socket: "/run/user/1000/bpm/shop.sock".to_owned(),
+                token: Some("/home/ann/.local/state/bpm/shop/token".to_owned()),
             },
         },
         processes,
