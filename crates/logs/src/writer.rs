@@ -11,8 +11,10 @@ use crate::types::{Drained, Limits, Now, Stream};
 
 /// An unterminated line is held back up to this many bytes ...
 const HOLD_BYTES: usize = 64 << 10;
-/// ... and this long.
+/// ... and this long,
 const HOLD_NS: u64 = 250_000_000;
+/// or, in a hurry, this long: each piece that is written by itself takes room in the index.
+const HURRY_NS: u64 = 1_000_000;
 const READ_BYTES: usize = 192 << 10;
 /// A buffer of which more than this was used is given back when its stream is quiet.
 const KEEP_BYTES: usize = 24 << 10;
@@ -28,6 +30,7 @@ const QUIET_NS: u64 = 1_000_000_000;
 pub struct Writer {
     store: Store,
     held: [Held; 2],
+    hold_ns: u64,
 }
 
 /// Totals of a run's log.
@@ -67,7 +70,8 @@ impl Writer {
     }
 
     pub(crate) fn open_on(disk: Box<dyn Disk>, dir: &Path, limits: Limits) -> io::Result<Writer> {
-        Ok(Writer { store: Store::open(disk, dir, limits)?, held: [Held::default(), Held::default()] })
+        let held = [Held::default(), Held::default()];
+        Ok(Writer { store: Store::open(disk, dir, limits)?, held, hold_ns: HOLD_NS })
     }
 
     /// Takes what one `read(2)` of a non-blocking descriptor gives.
@@ -97,14 +101,23 @@ impl Writer {
 
     /// The monotonic time (ns) at which [`flush_tails`](Self::flush_tails) has something to do.
     pub fn flush_due(&self) -> Option<u64> {
-        self.held.iter().filter_map(Held::due).min()
+        self.held.iter().filter_map(|held| held.due(self.hold_ns)).min()
+    }
+
+    /// In a hurry an unterminated line is held back for no more than 1 ms; one that has been longer is written now.
+    /// For a log with one stream: lines of two would cut each other to pieces.
+    pub fn hurry(&mut self, hurry: bool, now: Now) {
+        self.hold_ns = if hurry { HURRY_NS } else { HOLD_NS };
+        if hurry {
+            self.flush_tails(now);
+        }
     }
 
     /// Makes held lines visible that have waited 250 ms, and gives back idle memory.
     pub fn flush_tails(&mut self, now: Now) {
         for stream in self.oldest_first() {
             let held = &mut self.held[slot(stream)];
-            if held.len > 0 && held.line_due() <= now.mono_ns {
+            if held.len > 0 && held.line_due(self.hold_ns) <= now.mono_ns {
                 self.flush(stream);
             }
             let held = &mut self.held[slot(stream)];
@@ -191,12 +204,12 @@ impl Held {
         &mut self.buf[self.len..self.len + READ_BYTES]
     }
 
-    fn line_due(&self) -> u64 {
-        self.since.mono_ns.saturating_add(HOLD_NS)
+    fn line_due(&self, hold_ns: u64) -> u64 {
+        self.since.mono_ns.saturating_add(hold_ns)
     }
 
-    fn due(&self) -> Option<u64> {
-        if self.len > 0 { Some(self.line_due()) } else { self.trim_mono_ns }
+    fn due(&self, hold_ns: u64) -> Option<u64> {
+        if self.len > 0 { Some(self.line_due(hold_ns)) } else { self.trim_mono_ns }
     }
 }
 

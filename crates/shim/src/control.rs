@@ -33,6 +33,8 @@ struct Connection {
     queue: VecDeque<Outgoing>,
     queued_bytes: usize,
     greeted: bool,
+    /// Somebody looks at the terminal by way of it.
+    live: bool,
     broken: bool,
 }
 
@@ -90,6 +92,7 @@ impl Control {
                 queue: VecDeque::new(),
                 queued_bytes: 0,
                 greeted: false,
+                live: false,
                 broken: false,
             });
         }
@@ -133,9 +136,23 @@ impl Control {
         }
     }
 
-    /// Lets go of the connections that are of no further use.
-    pub(crate) fn sweep(&mut self) {
+    /// Whether somebody looks at the terminal by way of connection `index`.
+    pub(crate) fn set_live(&mut self, index: usize, on: bool) {
+        if let Some(connection) = self.connections.get_mut(index) {
+            connection.live = on;
+        }
+    }
+
+    /// Whether anybody looks at the terminal.
+    pub(crate) fn is_live(&self) -> bool {
+        self.connections.iter().any(|connection| connection.live)
+    }
+
+    /// Lets go of the connections that are of no further use. Whether by way of one of them somebody looked at the terminal.
+    pub(crate) fn sweep(&mut self) -> bool {
+        let looked = self.connections.iter().any(|connection| connection.broken && connection.live);
         self.connections.retain(|connection| !connection.broken);
+        looked
     }
 }
 

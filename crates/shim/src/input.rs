@@ -120,6 +120,10 @@ impl Input {
         }
     }
 
+    pub(crate) fn is_terminal(&self) -> bool {
+        matches!(self.target, Target::Terminal(_))
+    }
+
     pub(crate) fn status(&self) -> InputStatus {
         InputStatus {
             kind: match self.target {

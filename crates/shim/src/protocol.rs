@@ -10,8 +10,9 @@ use std::marker::PhantomData;
 use crate::wire::Sink;
 
 /// What this program speaks. Grows when kinds or fields are added; older and newer sides still understand each other.
-/// 2: input and terminals ([`Request::Resize`], [`Request::Input`], [`State::input`]).
-pub const VERSION: u16 = 2;
+/// 2: input and terminals ([`Request::Resize`], [`Request::Input`], [`State::input`]). 3: [`Request::Live`], and a size that is the
+/// present one is told, too.
+pub const VERSION: u16 = 3;
 /// Longest `kind + body` of a frame, in bytes.
 pub const MAX_FRAME_BYTES: usize = 64 << 10;
 /// Most bytes of input that one [`Request::Input`] carries: what a frame has room for.
@@ -42,7 +43,8 @@ pub enum Request {
     Survivors,
     /// As soon as the leader has exited, stop waiting for the rest of its tree.
     Release,
-    /// The terminal has this size from now on; the program hears SIGWINCH if it changed. Without a terminal: nothing.
+    /// The terminal has this size from now on; the program hears SIGWINCH (before version 3: if it changed). Without a terminal:
+    /// nothing.
     Resize {
         /// Lines.
         rows: u16,
@@ -58,6 +60,12 @@ pub enum Request {
         /// End of input after these bytes: a pipe is closed; at a terminal its end-of-file character (usually ctrl-d) is typed,
         /// which ends one reading and leaves the terminal open.
         end: bool,
+    },
+    /// Whether somebody looks at the terminal by way of this connection: then what is printed at it is readable at once, also what has
+    /// no line feed yet. Without a terminal: nothing.
+    Live {
+        /// Somebody does.
+        on: bool,
     },
 }
 
@@ -80,6 +88,7 @@ impl fmt::Debug for Request {
                 .field("bytes", &bytes.len())
                 .field("end", end)
                 .finish(),
+            Self::Live { on } => f.debug_struct("Live").field("on", on).finish(),
         }
     }
 }

@@ -4,9 +4,11 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::io::{fcntl_dupfd_cloexec, ioctl_fionbio};
+use rustix::process::{Signal, kill_process_group};
 use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, openpt, unlockpt};
 use rustix::termios::{
-    InputModes, OptionalActions, SpecialCodeIndex, Winsize, tcgetattr, tcsetattr, tcsetwinsize,
+    InputModes, OptionalActions, SpecialCodeIndex, Winsize, tcgetattr, tcgetpgrp, tcgetwinsize, tcsetattr,
+    tcsetwinsize,
 };
 
 /// A terminal of one program.
@@ -51,9 +53,17 @@ impl Terminal {
         Ok(fcntl_dupfd_cloexec(&self.slave, 3)?)
     }
 
-    /// Changes the size. The kernel tells the foreground program, if it is another one than before.
+    /// Changes the size, and tells the foreground program. The kernel tells it only of another size than before; one that is told the
+    /// present size draws itself anew.
     pub(crate) fn resize(&self, rows: u16, columns: u16) -> io::Result<()> {
-        Ok(tcsetwinsize(&self.master, Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 })?)
+        let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+        let same = tcgetwinsize(&self.master).is_ok_and(|now| (now.ws_row, now.ws_col) == (rows, columns));
+        tcsetwinsize(&self.master, size)?;
+        if same && let Ok(foreground) = tcgetpgrp(&self.master) {
+            // One of another user is not ours to tell: it is drawn anew when it likes.
+            let _ = kill_process_group(foreground, Signal::WINCH);
+        }
+        Ok(())
     }
 
     /// What has to be typed for end-of-file; `None` where the program has disabled it.

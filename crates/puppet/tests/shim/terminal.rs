@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::Read;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use bpm_shim::client::Connection;
 use bpm_shim::exit_record::Outcome;
@@ -140,9 +141,64 @@ fn the_program_is_told_of_a_new_size() {
     wait_for("the first size", || run.log() == "size 24 80\r\n");
     run.send(&Request::Resize { rows: 50, columns: 132 });
     wait_for("the second", || run.log() == "size 24 80\r\nsize 50 132\r\n");
-    run.send(&Request::Resize { rows: 50, columns: 132 });
     run.send(&Request::Resize { rows: 1, columns: 65535 });
     wait_for("the third", || run.log() == "size 24 80\r\nsize 50 132\r\nsize 1 65535\r\n");
+}
+
+#[test]
+fn the_program_is_told_of_the_present_size_so_that_it_draws_itself_anew() {
+    let mut run = Run::start_with("sizes", terminal);
+    wait_for("the first size", || run.log() == "size 24 80\r\n");
+    run.send(&Request::Resize { rows: 24, columns: 80 });
+    wait_for("the same once more", || run.log() == "size 24 80\r\nsize 24 80\r\n");
+}
+
+/// What is typed in a shell that has a job in the foreground.
+#[test]
+fn the_foreground_job_is_told_of_the_present_size_and_nobody_else() {
+    let mut run = Run::start_with("", |plan| {
+        terminal(plan);
+        plan.program = "sh".into();
+        plan.args = vec!["-i".into()];
+        plan.env = vec![("PATH".into(), "/usr/bin:/bin".into()), ("PS1".into(), "ready> ".into())];
+    });
+    let leader = run.leader();
+    wait_for("the prompt", || run.log().ends_with("ready> "));
+    let job = "trap 'echo told the shell' WINCH; sh -c 'trap \"echo told the job\" WINCH; while :; do sleep 0.01; done'\n";
+    assert_eq!(run.input(job.as_bytes(), false), Taken);
+    wait_for("the job in the foreground", || foreground_group(leader) != leader);
+    wait_for("the job", || {
+        run.send(&Request::Resize { rows: 24, columns: 80 });
+        run.log().lines().any(|line| line == "told the job")
+    });
+    assert!(!run.log().lines().any(|line| line == "told the shell"), "{}", run.log());
+}
+
+/// Without anybody who looks, a line that has not ended is held back for 250 ms.
+#[test]
+fn what_is_typed_is_seen_at_once_by_who_looks_and_only_then() {
+    let mut run = Run::start_with("sleep", terminal);
+    let mut typed = String::new();
+    let mut echo = |run: &mut Run| {
+        typed.push('x');
+        let began = Instant::now();
+        assert_eq!(run.input(b"x", false), Taken);
+        wait_for("the echo", || run.log() == typed);
+        began.elapsed()
+    };
+    assert!(echo(&mut run) >= Duration::from_millis(200), "nobody looks");
+    run.send(&Request::Live { on: true });
+    let quickest = (0..20).map(|_| echo(&mut run)).min().unwrap();
+    assert!(quickest < Duration::from_millis(100), "{quickest:?}");
+    run.send(&Request::Live { on: false });
+    assert!(echo(&mut run) >= Duration::from_millis(200), "nobody looks any more");
+    let mut other = Connection::open(&run.dir).unwrap();
+    other.send(&Request::Live { on: true }).unwrap();
+    other.send(&Request::Survivors).unwrap();
+    while !matches!(other.next(PATIENCE), Ok(Some(Report::Survivors { .. }))) {}
+    assert!((0..20).map(|_| echo(&mut run)).min().unwrap() < Duration::from_millis(100));
+    drop(other);
+    wait_for("nobody looks when its connection has gone", || echo(&mut run) >= Duration::from_millis(200));
 }
 
 #[test]

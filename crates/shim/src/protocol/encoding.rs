@@ -48,6 +48,10 @@ impl Request {
                 out.bytes(bytes);
                 17
             }
+            Self::Live { on } => {
+                out.bool(*on);
+                18
+            }
         }
     }
 
@@ -64,6 +68,7 @@ impl Request {
                 let (id, end) = (from.u64()?, from.bool()?);
                 Self::Input { id, end, bytes: from.bytes()?.to_vec() }
             }
+            18 => Self::Live { on: from.bool()? },
             _ => return Some(None),
         }))
     }

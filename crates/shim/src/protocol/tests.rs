@@ -71,6 +71,7 @@ fn requests() -> Vec<Request> {
         Request::Resize { rows: 24, columns: 80 },
         Request::Input { id: 7, bytes: vec![0, 3, 255], end: false },
         Request::Input { id: 8, bytes: Vec::new(), end: true },
+        Request::Live { on: true },
     ]
 }
 
@@ -84,7 +85,7 @@ fn the_wire_format_does_not_change() {
     assert_eq!(Request::Hello { version: 1 }.frame(), [3, 0, 0, 0, 1, 1, 0]);
     assert_eq!(Request::Signal { signal: 15 }.frame(), [5, 0, 0, 0, 3, 15, 0, 0, 0]);
     let kinds: Vec<u8> = requests().iter().map(|request| request.frame()[4]).collect();
-    assert_eq!(kinds, [1, 2, 3, 4, 5, 6, 16, 17, 17]);
+    assert_eq!(kinds, [1, 2, 3, 4, 5, 6, 16, 17, 17, 18]);
     let input = Request::Input { id: 258, bytes: vec![3], end: true }.frame();
     assert_eq!(input, [15, 0, 0, 0, 17, 2, 1, 0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 3]);
     let kinds: Vec<u8> = reports().iter().map(|report| report.frame()[4]).collect();

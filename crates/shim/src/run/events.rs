@@ -50,7 +50,9 @@ impl Life {
             }
             self.act_on_time(&mut control);
             self.release_if_asked(&mut control);
-            control.sweep();
+            if control.sweep() {
+                self.hurry(&control);
+            }
         }
         control
     }

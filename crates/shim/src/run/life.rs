@@ -172,7 +172,17 @@ impl Life {
                 let outcome = self.input.take(bytes, end);
                 control.send(index, &Report::Input { id, outcome });
             }
+            Request::Live { on } => {
+                control.set_live(index, on);
+                self.hurry(control);
+            }
         }
+    }
+
+    /// What is printed at a terminal is readable at once while somebody looks at it; there is no other stream that it could cut.
+    pub(super) fn hurry(&mut self, control: &Control) {
+        self.log.hurry(self.input.is_terminal() && control.is_live(), Now::read());
+        self.log.settle();
     }
 
     fn tree(&self) -> Tree<'_> {
