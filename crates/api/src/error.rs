@@ -36,6 +36,8 @@ pub enum Code {
     NameTaken,
     /// It takes no input: it has ended, or was started without.
     NoInput,
+    /// The run has no terminal.
+    NoTerminal,
     BuildFailed,
     /// The program could not be started.
     SpawnFailed,
@@ -91,6 +93,7 @@ impl Code {
             Code::UnknownRun => "unknown_run",
             Code::NameTaken => "name_taken",
             Code::NoInput => "no_input",
+            Code::NoTerminal => "no_terminal",
             Code::BuildFailed => "build_failed",
             Code::SpawnFailed => "spawn_failed",
             Code::NotReady => "not_ready",
@@ -124,6 +127,7 @@ impl Code {
             | Code::AlreadyManaged
             | Code::NameTaken
             | Code::NoInput
+            | Code::NoTerminal
             | Code::Closing
             | Code::Forbidden
             | Code::LimitReached
@@ -137,7 +141,9 @@ impl Code {
             Code::InvalidParameter | Code::InvalidConfig => 400,
             Code::Forbidden => 403,
             Code::UnknownProcess | Code::UnknownTask | Code::UnknownCall | Code::UnknownRun => 404,
-            Code::AlreadyManaged | Code::Overtaken | Code::NameTaken | Code::NoInput => 409,
+            Code::AlreadyManaged | Code::Overtaken | Code::NameTaken | Code::NoInput | Code::NoTerminal => {
+                409
+            }
             Code::BuildFailed | Code::SpawnFailed | Code::NotReady | Code::Stuck => 422,
             Code::LimitReached => 429,
             Code::NoManager | Code::Closing => 503,

@@ -119,6 +119,10 @@ pub struct SendInput {
     /// Sent as it is; `key: enter` ends the line.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub text: Option<String>,
+    /// The same where it is no text, in its place. Not a tool's parameter.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[schemars(skip)]
+    pub bytes: Option<Vec<u8>>,
     /// Sent after `text`: enter, tab, escape, up, ctrl-c, ctrl-d …
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub key: Option<String>,
@@ -136,7 +140,7 @@ impl fmt::Debug for SendInput {
         f.debug_struct("SendInput")
             .field("task_id", &self.task_id)
             .field("process", &self.process)
-            .field("text_bytes", &self.text.as_ref().map(String::len))
+            .field("text_bytes", &self.text.as_ref().map(String::len).or(self.bytes.as_ref().map(Vec::len)))
             .field("wait_for", &self.wait_for)
             .finish_non_exhaustive()
     }
@@ -249,6 +253,9 @@ pub struct InputSent {
     /// Process or task id.
     pub target: String,
     pub bytes: u64,
+    /// The same request had come to a manager that is gone since: it may not have been typed, and was not typed now.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub unsure: bool,
     /// Whether `wait_for` was seen; absent where nothing was waited for.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub seen: Option<bool>,

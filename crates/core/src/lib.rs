@@ -9,4 +9,5 @@ pub mod config;
 pub mod fleet;
 pub mod ids;
 pub mod service;
+pub mod signals;
 pub mod time;

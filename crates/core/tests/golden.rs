@@ -9,7 +9,9 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use bpm_core::config::{Config, GiveUp, Process, RestartPolicy};
-use bpm_core::fleet::{Boot, BuildFailure, BuildOutcome, Ending, Event, Fleet, Request, SpawnError, Typed};
+use bpm_core::fleet::{
+    Boot, BuildFailure, BuildOutcome, Ending, Event, Fleet, Request, Signalled, SpawnError, Typed,
+};
 use bpm_core::ids::{BuildId, Mode, Name, OpId};
 use bpm_core::service::TaskRules;
 use support::rig::{Rig, pid, run};
@@ -356,6 +358,11 @@ fn requests_about_tasks() -> Vec<(String, Event)> {
     vec![
         ("run under the same number".into(), asked(Request::RunTask { task: Name::from(T), rules })),
         ("input".into(), asked(Request::Input { process: Name::from(T) })),
+        ("signal".into(), asked(Request::Signal { process: Name::from(T), signal: 1 })),
+        (
+            "signal done that nobody sent".into(),
+            Event::SignalDone { op: OpId(98), outcome: Signalled::NotRunning },
+        ),
         ("input done that nobody sent".into(), Event::InputDone { op: OpId(98), outcome: Typed::Taken }),
     ]
 }

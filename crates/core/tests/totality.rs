@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bpm_core::config::{Config, GiveUp, Process, RestartPolicy};
 use bpm_core::fleet::{
-    Action, Boot, BuildFailure, BuildOutcome, Ending, Event, Fleet, Request, SpawnError, Typed,
+    Action, Boot, BuildFailure, BuildOutcome, Ending, Event, Fleet, Request, Signalled, SpawnError, Typed,
 };
 use bpm_core::ids::{BuildId, Key, Mode, Name, OpId, RunId, task_name};
 use bpm_core::service::TaskRules;
@@ -72,6 +72,15 @@ fn typed() -> impl Strategy<Value = Typed> {
         any::<u32>().prop_map(|room| Typed::Full { room }),
         Just(Typed::NoInput),
         Just(Typed::Closed),
+        Just(Typed::Unanswered),
+    ]
+}
+
+fn signalled() -> impl Strategy<Value = Signalled> {
+    prop_oneof![
+        (0..6_u64).prop_map(|run| Signalled::Sent { run }),
+        Just(Signalled::NotRunning),
+        Just(Signalled::Unanswered),
     ]
 }
 
@@ -110,6 +119,7 @@ fn report() -> impl Strategy<Value = Event> {
         (run_id(), any::<u32>(), time()).prop_map(|(run, pid, started)| Event::Adopted { run, pid, started }),
         run_id().prop_map(|run| Event::NeverStarted { run }),
         (0..40_u64, typed()).prop_map(|(op, outcome)| Event::InputDone { op: OpId(op), outcome }),
+        (0..40_u64, signalled()).prop_map(|(op, outcome)| Event::SignalDone { op: OpId(op), outcome }),
         (0..3_u32).prop_map(|connected| Event::Clients { connected }),
     ]
 }
@@ -125,6 +135,7 @@ fn request() -> impl Strategy<Value = Request> {
         1 => Just(Request::Shutdown),
         6 => task(),
         3 => name().prop_map(|process| Request::Input { process }),
+        3 => (name(), any::<i32>()).prop_map(|(process, signal)| Request::Signal { process, signal }),
     ]
 }
 

@@ -46,6 +46,7 @@ pub(super) async fn run(args: SendArgs, cx: &Context) -> Result<ExitCode, Failur
         task_id: Some(args.target),
         process: None,
         text: args.text,
+        bytes: None,
         key: args.key,
         wait_for: args.wait_for,
         timeout_seconds: Some(args.timeout),

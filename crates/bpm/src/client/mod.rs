@@ -15,7 +15,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use bpm_api::{Code, Error, Hello, Origin, Reply, Request, Watch};
+use bpm_api::{Code, Error, Hello, Origin, Output, Reply, Request, Watch};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
@@ -30,7 +30,7 @@ pub use self::persistent::{Persistent, Start};
 pub use crate::readable::Readable;
 pub use crate::token::{TOKEN_VARIABLE, Token};
 
-use crate::control::{Changes, Control};
+use crate::control::{Changes, Chunks, Control};
 use crate::store::paths::Project;
 use address::Address;
 use pool::{Pool, Sender, Unanswered};
@@ -39,6 +39,8 @@ use pool::{Pool, Sender, Unanswered};
 pub const CALL_PATH: &str = "/v1/call";
 /// Where watches go.
 pub const WATCH_PATH: &str = "/v1/watch";
+/// Where questions for output go.
+pub const OUTPUT_PATH: &str = "/v1/output";
 /// A manager reads no request that is longer than this, in bytes.
 pub const MAX_REQUEST_BYTES: usize = 4 << 20;
 /// No answer of a manager is longer than this, in bytes.
@@ -241,6 +243,11 @@ impl Control for Client {
     async fn watch(&self, what: Watch) -> Result<Changes, Error> {
         let (body, connection) = self.begin_stream("watch", WATCH_PATH, &what).await?;
         Ok(watching::changes(body, connection))
+    }
+
+    async fn output(&self, of: Output) -> Result<Chunks, Error> {
+        let (body, connection) = self.begin_stream("output", OUTPUT_PATH, &of).await?;
+        Ok(watching::chunks(body, connection))
     }
 }
 

@@ -6,12 +6,12 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use bpm_api::{Change, Code, Error, Origin, OsText, Reply, Request, Watch};
+use bpm_api::{Change, Code, Error, Origin, OsText, Output, Reply, Request, Watch};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::{Client, random_id};
-use crate::control::{Changes, Control};
+use crate::control::{Changes, Chunks, Control};
 use crate::store::paths::Project;
 use crate::store::{lock, place};
 
@@ -271,6 +271,15 @@ impl Control for Persistent {
             }
         });
         Ok(Changes(all))
+    }
+
+    /// Of the manager that there is: it ends with it.
+    async fn output(&self, of: Output) -> Result<Chunks, Error> {
+        let begun = self.insist(|client| {
+            let of = of.clone();
+            async move { client.output(of).await }
+        });
+        begun.await.map(|(_, chunks)| chunks)
     }
 }
 

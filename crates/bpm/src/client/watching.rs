@@ -1,4 +1,4 @@
-//! A watch over the socket: lines of JSON as they come, as changes. Must not know where the lines come from.
+//! What comes over the socket as it happens: lines of JSON as changes, bytes as they are. Must not know from where.
 
 use bpm_api::Change;
 use bytes::{Buf, Bytes, BytesMut};
@@ -6,10 +6,12 @@ use http_body_util::BodyExt;
 use hyper::body::Body;
 use tokio::sync::mpsc;
 
-use crate::control::Changes;
+use crate::control::{Changes, Chunks};
 
 /// Changes that wait for whoever watches; what is over it waits in the socket, and then the manager counts.
 const WAITING: usize = 256;
+/// Pieces of output that wait for whoever reads; what is over it waits in the socket.
+const WAITING_CHUNKS: usize = 4;
 /// No change is longer than this.
 const LONGEST_BYTES: usize = 1 << 20;
 
@@ -46,6 +48,31 @@ where
         }
     });
     Changes(changes)
+}
+
+/// Reads a body until it ends, or until nobody reads any more; then `held` is dropped with it.
+pub(super) fn chunks<B>(mut body: B, held: impl Send + 'static) -> Chunks
+where
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Send,
+{
+    let (given, chunks) = mpsc::channel(WAITING_CHUNKS);
+    tokio::spawn(async move {
+        let _held = held;
+        loop {
+            let frame = tokio::select! {
+                frame = body.frame() => frame,
+                () = given.closed() => return,
+            };
+            let Some(Ok(frame)) = frame else { return };
+            if let Ok(data) = frame.into_data()
+                && given.send(data).await.is_err()
+            {
+                return;
+            }
+        }
+    });
+    Chunks(chunks)
 }
 
 /// Takes the next whole line.

@@ -87,7 +87,10 @@ impl Engine {
         let configured = self.fleet.services().iter().filter(|service| service.rules().task.is_none());
         if let Some(service) = configured.clone().find(|service| **service.name() == *name) {
             let config = self.performer.config().process(name);
-            let pty = config.is_some_and(|process| process.pty);
+            let pty = match self.live_run(service.name()) {
+                Some(run) => run.pty, // it may have been started with another configuration
+                None => config.is_some_and(|process| process.pty),
+            };
             let errors = config.map(|process| process.errors.clone()).unwrap_or_default();
             return Ok(Known { id: service.name().clone(), pty, errors });
         }

@@ -2,12 +2,15 @@
 
 use bpm_core::config::ErrorRules;
 use bpm_core::fleet::Ending;
-use bpm_core::ids::{Name, task_number};
+use bpm_core::ids::{Name, RunId, task_number};
 use bpm_core::service::{Rest, Service};
 use bpm_core::time::Time;
 
+use tokio::sync::mpsc;
+
 use super::Engine;
 use super::tasks::{self};
+use crate::exec::watch::Command;
 use crate::store::tasks::{TaskEnding, TaskRecord};
 
 /// One process or task, as it stands.
@@ -53,6 +56,12 @@ pub(super) struct Build {
 }
 
 impl Engine {
+    pub(super) fn live_run(&self, process: &Name) -> Option<LiveRun> {
+        let run = self.fleet.service(process)?.live().filter(|run| run.pid.is_some())?;
+        let id = RunId { process: process.clone(), number: run.number };
+        Some(LiveRun { number: run.number, pty: self.terminals.contains(&id), ear: self.performer.ear(&id)? })
+    }
+
     /// `None`: there is no such process or task.
     pub(super) fn facts(&self, name: &str, now: Time) -> Option<Facts> {
         let service = self.fleet.service(name);
@@ -137,6 +146,16 @@ fn ending(ending: Ending) -> String {
         Ending::Signal(_) => format!("killed by {}", ending.to_string().trim_start_matches("signal ")),
         Ending::Lost => "lost with its shim, nobody knows how it ended".to_owned(),
     }
+}
+
+/// A run that is up.
+#[derive(Debug)]
+pub(super) struct LiveRun {
+    pub(super) number: u64,
+    /// It has a terminal.
+    pub(super) pty: bool,
+    /// The way to its shim. Closed when the run is over and all that it printed is on disk.
+    pub(super) ear: mpsc::UnboundedSender<Command>,
 }
 
 /// What a name means.

@@ -9,7 +9,7 @@ use bpm_shim::protocol::Survivor;
 use tokio::sync::oneshot;
 
 use super::asking::{Begun, Keystrokes};
-use super::facts::{Facts, Known};
+use super::facts::{Facts, Known, LiveRun};
 use super::{ACTIVITY_SAVE, LAZY_SAVE};
 use crate::exec::watch::Told;
 use crate::store::build_progress::Progress;
@@ -78,6 +78,11 @@ pub(super) enum Message {
         names: Vec<String>,
         reply: oneshot::Sender<Result<Vec<Known>, Error>>,
     },
+    /// The run of a process or task that is up.
+    LiveRun {
+        process: Name,
+        reply: oneshot::Sender<Option<LiveRun>>,
+    },
     Facts {
         names: Vec<Name>,
         reply: oneshot::Sender<Vec<Option<Facts>>>,
@@ -103,6 +108,7 @@ pub(super) fn saved_after(message: &Message) -> Option<Duration> {
         | Message::Clients(_)
         | Message::Readiness { .. }
         | Message::Resolve { .. }
+        | Message::LiveRun { .. }
         | Message::Facts { .. } => None,
     }
 }

@@ -82,6 +82,8 @@ pub struct Engine {
     adopting: HashSet<RunId>,
     boot: Option<Boot>,
     boot_at_latest: Instant,
+    /// Runs that have a terminal, by what their shims say.
+    terminals: HashSet<RunId>,
     /// Disk errors of the logs that are being written.
     log_alarms: BTreeMap<RunId, i32>,
     /// The newest of each build under way that tells.
@@ -119,6 +121,7 @@ impl Engine {
             adopting: HashSet::new(),
             boot: Some(boot),
             boot_at_latest: Instant::now() + ADOPTION,
+            terminals: HashSet::new(),
             log_alarms: BTreeMap::new(),
             progress: HashMap::new(),
             save_error: None,
@@ -191,16 +194,7 @@ impl Engine {
                 self.notes.step(&build, &progress);
                 self.progress.insert(build, progress);
             }
-            Message::Run { run, told: Told::Alarm { errno } } => self.log_alarm(run, errno),
-            Message::Run { run, told } => {
-                self.adopting.remove(&run);
-                if told.is_last() {
-                    self.log_alarms.remove(&run);
-                }
-                if let Some(event) = adopt::event_of(run, told) {
-                    actions.append(&mut self.fleet.step(event, now));
-                }
-            }
+            Message::Run { run, told } => self.hear(run, told, now, actions),
             Message::Ask { what, origin, reply } => {
                 let key = origin.key.as_deref().map(Into::into);
                 let op = self.accept(origin, Some(reply));
@@ -238,6 +232,9 @@ impl Engine {
             Message::Resolve { names, reply } => {
                 let _ = reply.send(names.iter().map(|name| self.resolve(name)).collect());
             }
+            Message::LiveRun { process, reply } => {
+                let _ = reply.send(self.live_run(&process));
+            }
             Message::Facts { names, reply } => {
                 let _ = reply.send(names.iter().map(|name| self.facts(name, now)).collect());
             }
@@ -250,6 +247,24 @@ impl Engine {
         }
     }
 
+    /// A shim has told something of its run.
+    fn hear(&mut self, run: RunId, told: Told, now: Time, actions: &mut Vec<Action>) {
+        if let Told::Alarm { errno } = told {
+            return self.log_alarm(run, errno);
+        }
+        self.adopting.remove(&run);
+        if let Told::Started { terminal: true, .. } = told {
+            self.terminals.insert(run.clone());
+        }
+        if told.is_last() {
+            self.log_alarms.remove(&run);
+            self.terminals.remove(&run);
+        }
+        if let Some(event) = adopt::event_of(run, told) {
+            actions.append(&mut self.fleet.step(event, now));
+        }
+    }
+
     fn accept(&mut self, origin: Origin, reply: Option<oneshot::Sender<Outcome>>) -> OpId {
         let op = OpId(self.next_op);
         self.next_op += 1;
@@ -259,7 +274,7 @@ impl Engine {
 
     /// Writes down what must survive, then performs. What has no effect is saved lazily.
     fn carry_out(&mut self, actions: Vec<Action>) {
-        if actions.iter().any(has_effect) {
+        if actions.iter().any(|action| has_effect(action) && !self.is_a_mere_key(action)) {
             self.save();
         }
         if self.save_at.is_some_and(|at| at <= Instant::now()) {
@@ -282,6 +297,12 @@ impl Engine {
         }
     }
 
+    /// Input that is not to be told from the same input sent again: nothing of it is written down. Somebody may be typing.
+    fn is_a_mere_key(&self, action: &Action) -> bool {
+        let Action::Input { op, .. } = action else { return false };
+        self.asked.get(op).is_some_and(|asked| asked.origin.key.is_none())
+    }
+
     fn finish(&mut self, op: OpId, outcome: Outcome) {
         self.typing.remove(&op);
         if let Some(reply) = self.asked.remove(&op).and_then(|asked| asked.reply) {
@@ -291,7 +312,9 @@ impl Engine {
 
     fn note(&mut self, note: &Note) {
         let by = match note.change {
-            Change::Requested { op, .. } => self.asked.get(&op).map(|asked| &asked.origin),
+            Change::Requested { op, .. } | Change::Signalled { op, .. } => {
+                self.asked.get(&op).map(|asked| &asked.origin)
+            }
             _ => None,
         };
         self.notes.tell(note, by);
@@ -395,6 +418,7 @@ fn has_effect(action: &Action) -> bool {
         | Action::Terminate { .. }
         | Action::Kill { .. }
         | Action::Input { .. }
+        | Action::Signal { .. }
         | Action::Quit => true,
         Action::Finish { .. } | Action::Note(_) => false,
     }

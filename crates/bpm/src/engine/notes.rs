@@ -3,11 +3,13 @@
 use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bpm_api::{EventKind, EventLine, Origin};
 use bpm_core::fleet::{Change, Note};
 use bpm_core::ids::{BuildId, Name, task_number};
 use bpm_core::service::{Cause, StopReason};
+use bpm_core::signals::signal_name;
 use tokio::sync::mpsc;
 
 use super::clock;
@@ -17,6 +19,8 @@ use crate::store::build_progress::Progress;
 use crate::store::journal::{Entry, Journal};
 
 const RECENT: usize = 20;
+/// Input of the same origin with shorter pauses than this, and nothing else between, is told once: somebody types.
+const TYPING: Duration = Duration::from_secs(10);
 
 /// Notes as they come, for the terminal. Who takes it must keep reading, or drop it.
 #[derive(Debug)]
@@ -26,13 +30,16 @@ pub struct Feed(pub mpsc::UnboundedReceiver<Note>);
 pub(super) struct Notes {
     journal: Journal,
     recent: HashMap<Name, VecDeque<EventLine>>,
+    /// Who typed last, and when, where nothing else has happened since.
+    typing: HashMap<Name, (String, Instant)>,
     feed: Option<mpsc::UnboundedSender<Note>>,
     hub: Arc<Hub>,
 }
 
 impl Notes {
     pub(super) fn open(journal: PathBuf, hub: Arc<Hub>) -> Notes {
-        Notes { journal: Journal::open(journal), recent: HashMap::new(), feed: None, hub }
+        let (recent, typing) = (HashMap::new(), HashMap::new());
+        Notes { journal: Journal::open(journal), recent, typing, feed: None, hub }
     }
 
     /// Takes the place of the feed before.
@@ -45,9 +52,13 @@ impl Notes {
     /// Forgets what happened to processes that are not there any more.
     pub(super) fn keep(&mut self, is_there: impl Fn(&str) -> bool) {
         self.recent.retain(|name, _| is_there(name));
+        self.typing.retain(|name, _| is_there(name));
     }
 
     pub(super) fn tell(&mut self, note: &Note, by: Option<&Origin>) {
+        if self.goes_on_typing(note, by) {
+            return;
+        }
         let is_task = note.process.as_deref().and_then(task_number).is_some();
         let session = by.and_then(|origin| origin.session.clone());
         let (kind, run) = (kind_of(&note.change, is_task), run_of(&note.change));
@@ -56,6 +67,16 @@ impl Notes {
         if self.feed.as_ref().is_some_and(|feed| feed.send(note.clone()).is_err()) {
             self.feed = None;
         }
+    }
+
+    fn goes_on_typing(&mut self, note: &Note, by: Option<&Origin>) -> bool {
+        let Some(process) = &note.process else { return false };
+        let before = self.typing.remove(process);
+        let (Change::Requested { what: "input", .. }, Some(by)) = (&note.change, by) else { return false };
+        let (by, now) = (who(by), Instant::now());
+        let goes_on = before.is_some_and(|(who, at)| who == by && now.duration_since(at) < TYPING);
+        self.typing.insert(process.clone(), (by, now));
+        goes_on
     }
 
     /// Something that the core does not know of.
@@ -139,7 +160,7 @@ fn rule_of(change: &Change) -> Option<&'static str> {
 fn kind_of(change: &Change, is_task: bool) -> EventKind {
     match change {
         Change::Requested { what: "input", .. } => EventKind::Input,
-        Change::Requested { .. } => EventKind::Requested,
+        Change::Requested { .. } | Change::Signalled { .. } => EventKind::Requested,
         Change::BuildStarted { .. } => EventKind::BuildStarted,
         Change::BuildSucceeded { .. } => EventKind::BuildSucceeded,
         Change::BuildFailed { .. } => EventKind::BuildFailed,
@@ -164,6 +185,7 @@ fn run_of(change: &Change) -> Option<u64> {
         | Change::Adopted { run, .. }
         | Change::Stopping { run, .. }
         | Change::Ended { run, .. }
+        | Change::Signalled { run, .. }
         | Change::SpawnFailed { run, .. } => Some(*run),
         _ => None,
     }
@@ -173,6 +195,10 @@ fn run_of(change: &Change) -> Option<u64> {
 pub(crate) fn in_words(change: &Change) -> String {
     match change {
         Change::Requested { what, .. } => format!("{what} requested"),
+        Change::Signalled { run, signal, .. } => {
+            let name = signal_name(*signal).map_or_else(|| format!("signal {signal}"), str::to_owned);
+            format!("{name} sent to run {run}")
+        }
         Change::BuildStarted { build, recipe, cause } => {
             format!("{recipe} build {build} begins ({})", cause.as_str())
         }
@@ -198,7 +224,7 @@ pub(crate) fn in_words(change: &Change) -> String {
         Change::Ended { run, ending, asked: true } => format!("run {run} ended: {ending}"),
         Change::Ended { run, ending, asked: false } => format!("run {run} ended by itself: {ending}"),
         Change::RestartIn { crash, wait_ms } => {
-            let tenths = format!("{:.1}", std::time::Duration::from_millis(*wait_ms).as_secs_f64());
+            let tenths = format!("{:.1}", Duration::from_millis(*wait_ms).as_secs_f64());
             format!("restart in {} s, crash {crash} in a row", tenths.strip_suffix(".0").unwrap_or(&tenths))
         }
         Change::CrashRestart { run, of } => format!("run {run} restarts run {of} after its crash"),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bpm_core::config::{Config, Process};
-use bpm_core::fleet::{Action, BuildFailure, BuildOutcome, Change, Event, Note, Typed};
+use bpm_core::fleet::{Action, BuildFailure, BuildOutcome, Change, Event, Note, Signalled, Typed};
 use bpm_core::ids::{BuildId, Mode, OpId, RunId, task_number};
 use bpm_core::service::Artefact;
 use bpm_shim::protocol::{InputOutcome, Survivor};
@@ -62,6 +62,7 @@ impl Performer {
             Action::Spawn { run, recipe, artefact } => self.spawn(run, recipe, artefact),
             Action::Terminate { run, signal } => tell(&self.runs, &run, Command::Signal(signal.number())),
             Action::Kill { run } => tell(&self.runs, &run, Command::Kill),
+            Action::Signal { run, op, signal } => self.signal(&run, op, signal),
             Action::Input { .. } | Action::Finish { .. } | Action::Note(_) | Action::Quit => {}
         }
     }
@@ -171,11 +172,36 @@ impl Performer {
                 Ok(Ok(InputOutcome::Taken)) => Typed::Taken,
                 Ok(Ok(InputOutcome::Full { room })) => Typed::Full { room },
                 Ok(Ok(InputOutcome::NoInput)) => Typed::NoInput,
-                // the run is over, or its shim is of a version without input
-                Ok(Ok(InputOutcome::Closed) | Err(_)) | Err(_) => Typed::Closed,
+                // the run is over
+                Ok(Ok(InputOutcome::Closed) | Err(_)) => Typed::Closed,
+                // it is stopped, perhaps; one of a version without input never answers
+                Err(_) => Typed::Unanswered,
             };
             let _ = inbox.send(Message::Core(Event::InputDone { op, outcome }));
         });
+    }
+
+    /// Sends a signal, and tells the core when the shim has seen to it.
+    fn signal(&self, run: &RunId, op: OpId, signal: i32) {
+        let (answer, seen_to) = oneshot::channel();
+        let there = self.ear(run).is_some_and(|ear| ear.send(Command::Signal(signal)).is_ok());
+        // answered in the order in which it is asked
+        tell(&self.runs, run, Command::Survivors(answer));
+        let (inbox, run) = (self.inbox.clone(), run.number);
+        tokio::spawn(async move {
+            let outcome = match timeout(SHIM_ANSWERS, seen_to).await {
+                Err(_) => Signalled::Unanswered,
+                Ok(Err(_)) if !there => Signalled::NotRunning,
+                // with no answer the run is over, perhaps by this
+                Ok(_) => Signalled::Sent { run },
+            };
+            let _ = inbox.send(Message::Core(Event::SignalDone { op, outcome }));
+        });
+    }
+
+    /// The way to a run's shim, until the run is over.
+    pub(super) fn ear(&self, run: &RunId) -> Option<mpsc::UnboundedSender<Command>> {
+        self.runs.get(run).filter(|ear| !ear.is_closed()).cloned()
     }
 
     pub(super) fn adopt_run(&mut self, id: RunId) {

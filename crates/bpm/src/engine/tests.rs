@@ -247,7 +247,13 @@ async fn facts_have_their_names_in_the_status() {
 #[test]
 fn what_a_watch_tells_becomes_an_event_of_that_run() {
     let of = |told| adopt::event_of(run("web", 3), told).map(|event| format!("{event:?}"));
-    let started = |adopted| Told::Started { pid: 7, at_mono_ns: 2_000_000_000, adopted, cgroup: false };
+    let started = |adopted| Told::Started {
+        pid: 7,
+        at_mono_ns: 2_000_000_000,
+        adopted,
+        cgroup: false,
+        terminal: false,
+    };
     assert_eq!(of(started(false)).unwrap(), "Spawned { run: web#3, pid: 7 }");
     assert_eq!(of(started(true)).unwrap(), "Adopted { run: web#3, pid: 7, started: 2.0s }");
     let exited = Told::Exited {

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use bpm_api as api;
 use bpm_core::config::Kind;
-use bpm_core::fleet::{Ending, Outcome, Typed, signal_name};
-use bpm_core::ids::{BuildId, Mode};
+use bpm_core::fleet::{Ending, Outcome, Signalled, Typed, signal_name};
+use bpm_core::ids::{BuildId, Mode, RunId};
 use bpm_core::service::{Intent, LastExit, Service, State, Step};
 use bpm_core::time::Time;
 use bpm_shim::protocol::Survivor;
@@ -17,6 +17,9 @@ use crate::store::build_progress::Progress;
 /// Recent events in the status of all processes, and of one.
 const FEW_EVENTS: usize = 3;
 const MORE_EVENTS: usize = 20;
+/// Where nothing is heard of a shim.
+const STOPPED_SHIM: &str =
+    "its `bpm-shim` process may be stopped (`kill -CONT` sets it going), or the machine is very busy";
 /// Ended tasks in the status.
 const ENDED_TASKS: usize = 3;
 
@@ -100,7 +103,9 @@ impl Engine {
             }),
             building: self.building(service, now),
             sample: None,
-            pty: false,
+            pty: live.is_some_and(|run| {
+                self.terminals.contains(&RunId { process: service.name().clone(), number: run.number })
+            }),
             keeps_artefact: service.rules().keeps_artefact,
             events: self.notes.recent(service.name(), events),
         }
@@ -272,6 +277,7 @@ pub(super) fn reply(process: &str, outcome: Outcome) -> Result<api::Reply, api::
         Outcome::IsTask => Err(is_a_task(process)),
         Outcome::TooManyTasks { limit } => Err(too_many_tasks(limit)),
         Outcome::Typed(typed) => typed_reply(process, &typed),
+        Outcome::Signalled(signalled) => signalled_reply(process, &signalled),
         Outcome::Ended { stuck } if stuck.is_empty() => done("everything is stopped".to_owned()),
         Outcome::Ended { stuck } => {
             let names = stuck.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
@@ -327,11 +333,43 @@ fn typed_reply(process: &str, typed: &Typed) -> Result<api::Reply, api::Error> {
         .hint("send less, or wait until it reads")),
         Typed::NoInput => Err(no_input("was started without an input")
             .hint("`pty = true` in its configuration gives it a terminal")),
+        Typed::Unanswered => Err(Error::new(
+            Code::TimedOut,
+            format!("the shim of `{process}` did not take it in time; it may still be typed"),
+        )
+        .hint(STOPPED_SHIM)),
+        Typed::Before => {
+            let message = format!("asked for before; it may not have been typed into `{process}`");
+            Ok(api::Reply::Done(api::Done { message }))
+        }
         Typed::Closed => {
             Err(no_input("takes no input: it has ended, or closed it")
                 .hint("`bpm status` shows whether it runs"))
         }
     }
+}
+
+fn signalled_reply(process: &str, signalled: &Signalled) -> Result<api::Reply, api::Error> {
+    use api::{Code, Error};
+    let done = |message: String| Ok(api::Reply::Done(api::Done { message }));
+    match signalled {
+        Signalled::Sent { run } => done(format!("sent to run {run} of `{process}`")),
+        Signalled::Before => done(format!("asked for before, and not sent to `{process}` again")),
+        Signalled::NotRunning => Err(not_running(process)),
+        Signalled::Unanswered => Err(Error::new(
+            Code::TimedOut,
+            format!("the shim of `{process}` did not say in time that it was sent; it may still be"),
+        )
+        .hint(STOPPED_SHIM)),
+    }
+}
+
+pub(super) fn not_running(process: &str) -> api::Error {
+    let hint = match bpm_core::ids::task_number(process) {
+        Some(_) => format!("`bpm logs {process}` shows what it printed; `bpm run` runs a command anew"),
+        None => format!("`bpm why {process}` says why not"),
+    };
+    api::Error::new(api::Code::NotReady, format!("`{process}` is not running")).hint(hint)
 }
 
 /// `pid 123 (nfsd), in uninterruptible sleep`.

@@ -66,7 +66,10 @@ pub async fn told_to_end(commands: &mut mpsc::UnboundedReceiver<Command>) {
     loop {
         match commands.recv().await {
             Some(Command::Signal(_) | Command::Kill) | None => return,
-            Some(Command::Survivors(_) | Command::Input { .. }) => {} // there is nobody yet
+            // there is nobody yet
+            Some(
+                Command::Survivors(_) | Command::Input { .. } | Command::Resize { .. } | Command::Live(_),
+            ) => {}
         }
     }
 }

@@ -1,7 +1,6 @@
 //! One shim, watched: reads its reports, passes commands on, and finds out what became of the run when
 //! the shim is gone. Knows one run; decides nothing about it.
 
-use std::collections::HashMap;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
@@ -13,18 +12,20 @@ use bpm_logs::Stream;
 use bpm_shim::exit_record::{ExitRecord, Outcome, Rest};
 use bpm_shim::launch::Presence;
 use bpm_shim::plan::Plan;
-use bpm_shim::protocol::{
-    self, Decoder, Exit, InputOutcome, Message, Phase, Report, Request, Stamp, Status, Survivor, Welcome,
-};
+use bpm_shim::protocol::{self, Decoder, Exit, InputKind, Phase, Report, Stamp, Status, Welcome};
 use tokio::io::{AsyncWriteExt, Interest};
 use tokio::net::UnixStream;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::{recover, refusal};
 use crate::readable::Readable;
 
 mod find;
+mod requests;
+
+pub use requests::Command;
+use requests::Requests;
 
 /// Reports are short, and there may be a thousand watches.
 const BUFFER_BYTES: usize = 512;
@@ -38,20 +39,6 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// The pid of a run that ended while nobody looked.
 pub const ENDED: u32 = 0;
 
-/// What a run can be told.
-#[derive(Debug)]
-pub enum Command {
-    Signal(i32),
-    Kill,
-    Survivors(oneshot::Sender<Vec<Survivor>>),
-    /// `end`: of the input, after these bytes. No answer comes where there is no shim any more.
-    Input {
-        bytes: Vec<u8>,
-        end: bool,
-        answer: oneshot::Sender<InputOutcome>,
-    },
-}
-
 /// What becomes of a run. Each of `Started`, `Exited` and `Gone` is told at most once, in that order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Told {
@@ -61,6 +48,7 @@ pub enum Told {
         at_mono_ns: u64,
         adopted: bool,
         cgroup: bool,
+        terminal: bool,
     },
     SpawnFailed(SpawnError),
     Exited {
@@ -129,12 +117,9 @@ pub struct Watch<F> {
     exited: bool,
     emptied: bool,
     shim: Option<OwnedFd>,
-    asking: Vec<oneshot::Sender<Vec<Survivor>>>,
-    /// Input that is on its way, by number.
-    typing: HashMap<u64, oneshot::Sender<InputOutcome>>,
-    typed: u64,
-    /// Requests that a broken connection did not take.
-    unsent: Vec<u8>,
+    requests: Requests,
+    /// The program sits at a terminal.
+    terminal: bool,
 }
 
 impl<F: FnMut(Told) + Send> Watch<F> {
@@ -149,10 +134,8 @@ impl<F: FnMut(Told) + Send> Watch<F> {
             exited: false,
             emptied: false,
             shim: None,
-            asking: Vec::new(),
-            typing: HashMap::new(),
-            typed: 0,
-            unsent: Vec::new(),
+            requests: Requests::default(),
+            terminal: false,
         }
     }
 
@@ -200,9 +183,7 @@ impl<F: FnMut(Told) + Send> Watch<F> {
         let mut buffer = vec![0; BUFFER_BYTES];
         let mut fds = Vec::new();
         let (mut open, mut heard) = (true, false);
-        // the answers went down with the connection before
-        self.asking.clear();
-        self.typing.clear();
+        self.requests.reconnected();
         if self.send(&mut stream).await.is_err() {
             return Talk::Useless;
         }
@@ -211,8 +192,7 @@ impl<F: FnMut(Told) + Send> Watch<F> {
                 command = commands.recv(), if open => {
                     match command {
                         Some(command) => {
-                            let frame = self.frame_of(command);
-                            self.unsent.extend(frame);
+                            self.requests.add(command);
                             if self.send(&mut stream).await.is_err() {
                                 return Talk::Broken;
                             }
@@ -248,25 +228,9 @@ impl<F: FnMut(Told) + Send> Watch<F> {
 
     /// Sends what is to be sent; what a broken connection did not take is sent over the next one.
     async fn send(&mut self, stream: &mut UnixStream) -> io::Result<()> {
-        stream.write_all(&self.unsent).await?;
-        self.unsent.clear();
+        stream.write_all(self.requests.unsent()).await?;
+        self.requests.sent();
         Ok(())
-    }
-
-    fn frame_of(&mut self, command: Command) -> Vec<u8> {
-        match command {
-            Command::Signal(signal) => Request::Signal { signal }.frame(),
-            Command::Kill => Request::Kill.frame(),
-            Command::Survivors(answer) => {
-                self.asking.push(answer);
-                Request::Survivors.frame()
-            }
-            Command::Input { bytes, end, answer } => {
-                self.typed += 1;
-                self.typing.insert(self.typed, answer);
-                Request::Input { id: self.typed, bytes, end }.frame()
-            }
-        }
     }
 
     /// Reports that arrived together are taken together: an end and an empty tree are one fact.
@@ -293,6 +257,7 @@ impl<F: FnMut(Told) + Send> Watch<F> {
     fn hear(&mut self, report: Report) {
         match report {
             Report::State(state) => {
+                self.terminal = state.input.kind == InputKind::Terminal;
                 if let (Some(leader), false) = (state.leader, state.phase == Phase::Starting) {
                     self.tell_started(
                         leader.pid,
@@ -312,16 +277,8 @@ impl<F: FnMut(Told) + Send> Watch<F> {
             }
             Report::Alarm { errno } => (self.tell)(Told::Alarm { errno: Some(errno) }),
             Report::AlarmCleared => (self.tell)(Told::Alarm { errno: None }),
-            Report::Survivors { list, .. } => {
-                for answer in self.asking.drain(..) {
-                    let _ = answer.send(list.clone());
-                }
-            }
-            Report::Input { id, outcome } => {
-                if let Some(answer) = self.typing.remove(&id) {
-                    let _ = answer.send(outcome);
-                }
-            }
+            Report::Survivors { list, .. } => self.requests.survivors(&list),
+            Report::Input { id, outcome } => self.requests.typed(id, outcome),
             Report::Welcome(_) | Report::Exited(_) | Report::TreeEmpty { .. } | Report::SpawnFailed(_) => {}
         }
     }
@@ -329,6 +286,7 @@ impl<F: FnMut(Told) + Send> Watch<F> {
     /// The descriptors came with the greeting's first byte; those of an earlier greeting are of no more use.
     fn greeted(&mut self, welcome: &Welcome, fds: &mut Vec<OwnedFd>) {
         self.shim = pidfd(welcome.shim_pid);
+        self.requests.greeted(welcome.version);
         let streams = [(welcome.stdout, Stream::Stdout), (welcome.stderr, Stream::Stderr)];
         let there = streams.into_iter().filter(|(there, _)| *there).map(|(_, stream)| stream);
         self.pipes = there.zip(fds.drain(..)).collect();
@@ -336,8 +294,8 @@ impl<F: FnMut(Told) + Send> Watch<F> {
 
     fn tell_started(&mut self, pid: u32, at: Stamp, cgroup: bool) {
         if !std::mem::replace(&mut self.started, true) {
-            let adopted = self.adopted;
-            (self.tell)(Told::Started { pid, at_mono_ns: at.mono_ns, adopted, cgroup });
+            let (adopted, terminal) = (self.adopted, self.terminal);
+            (self.tell)(Told::Started { pid, at_mono_ns: at.mono_ns, adopted, cgroup, terminal });
         }
     }
 

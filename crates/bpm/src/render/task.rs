@@ -159,5 +159,11 @@ pub fn input(sent: &InputSent, style: Style) -> String {
         Some(false) => "; not seen",
     };
     let typed = count(sent.bytes, "byte");
-    format!("{typed} typed into {}{seen}\n{}", safe_line(&sent.target), output(sent.output.as_ref(), style))
+    let (target, output) = (safe_line(&sent.target), output(sent.output.as_ref(), style));
+    if sent.unsure {
+        return format!(
+            "{typed} for {target} were sent before; they may not have been typed{seen}\n{output}"
+        );
+    }
+    format!("{typed} typed into {target}{seen}\n{output}")
 }

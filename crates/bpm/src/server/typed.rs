@@ -3,7 +3,7 @@
 
 use std::sync::LazyLock;
 
-use bpm_api::{Code, Error, Hello, Op, Origin, Request as Operation, Watch, for_each_op};
+use bpm_api::{Code, Error, Hello, Op, Origin, Output, Request as Operation, Watch, for_each_op};
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 
 use super::respond::{self, Body, read_body};
-use super::watching::Watching;
+use super::watching::{Showing, Watching};
 use crate::control::Control;
 
 /// A call may carry a whole environment, which the kernel lets be 2 MiB.
@@ -52,7 +52,8 @@ impl<C: Control> Typed<C> {
         match request.uri().path() {
             "/v1/call" if is_post => self.call(request.into_body()).await,
             "/v1/watch" if is_post => self.watch(request.into_body()).await,
-            "/v1/call" | "/v1/watch" => respond::not_allowed("POST"),
+            "/v1/output" if is_post => self.output(request.into_body()).await,
+            "/v1/call" | "/v1/watch" | "/v1/output" => respond::not_allowed("POST"),
             "/v1" if matches!(*request.method(), Method::GET | Method::HEAD) => {
                 respond::json(StatusCode::OK, &*HELLO)
             }
@@ -91,6 +92,21 @@ impl<C: Control> Typed<C> {
             Err(error) => respond::error(&error),
         }
     }
+
+    /// The answer's head says that what is printed from then on is in it.
+    async fn output(&self, body: Incoming) -> Response<Body> {
+        let of: Output = match read(body, STREAM_BYTES).await {
+            Ok(of) => of,
+            Err(refusal) => return refusal,
+        };
+        match self.control.output(of).await {
+            Ok(chunks) => {
+                let body = Showing::new(chunks, &self.streams);
+                respond::held(respond::stream("application/octet-stream", body), self.control.presence())
+            }
+            Err(error) => respond::error(&error),
+        }
+    }
 }
 
 /// What this manager can do.
@@ -101,7 +117,7 @@ static HELLO: LazyLock<Hello> = LazyLock::new(|| {
     Hello {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         operations: for_each_op!(names),
-        streams: vec!["watch".to_owned()],
+        streams: vec!["watch".to_owned(), "output".to_owned()],
     }
 });
 

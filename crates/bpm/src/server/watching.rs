@@ -1,4 +1,4 @@
-//! The answer to a watch: a body that goes on, one line of JSON for each change. Knows no routes.
+//! Answers that go on: to a watch, one line of JSON for each change; to a question for output, its bytes. Knows no routes.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -11,7 +11,7 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
-use crate::control::Changes;
+use crate::control::{Changes, Chunks};
 
 /// Changes that are written together where many are there.
 const TOGETHER: usize = 64;
@@ -45,6 +45,39 @@ impl Body for Watching {
             Poll::Ready(0) => Poll::Ready(None),
             Poll::Ready(_) => Poll::Ready(Some(Ok(Frame::data(lines(&changes))))),
         }
+    }
+}
+
+/// Ends with the run, with the door, or when the peer goes away.
+pub(super) struct Showing {
+    chunks: Chunks,
+    end: Pin<Box<WaitForCancellationFutureOwned>>,
+}
+
+impl Showing {
+    pub(super) fn new(chunks: Chunks, end: &CancellationToken) -> Showing {
+        Showing { chunks, end: Box::pin(end.clone().cancelled_owned()) }
+    }
+}
+
+impl Body for Showing {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        if self.end.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(None);
+        }
+        self.chunks.0.poll_recv(cx).map(|chunk| chunk.map(|bytes| Ok(Frame::data(bytes))))
+    }
+}
+
+impl fmt::Debug for Showing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Showing").finish_non_exhaustive()
     }
 }
 

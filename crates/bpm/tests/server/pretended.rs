@@ -225,9 +225,13 @@ impl Control for Pretended {
                 let tasks = self.project.lock().unwrap().tasks.clone();
                 Ok(Reply::Tasks(TaskList { tasks, more: 0, output: None }))
             }
-            Request::SendInput(_) => {
-                Ok(Reply::Input(InputSent { target: "t9".to_owned(), bytes: 3, seen: None, output: None }))
-            }
+            Request::SendInput(_) => Ok(Reply::Input(InputSent {
+                target: "t9".to_owned(),
+                bytes: 3,
+                unsure: false,
+                seen: None,
+                output: None,
+            })),
             Request::WaitFor(wait) => self.wait(wait).await,
             Request::SubmitCall(call) => Ok(Reply::Call(self.submit(call))),
             Request::GetCall(call) => self.call_of(&call.call_id).map(Reply::Call),

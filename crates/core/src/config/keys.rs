@@ -104,7 +104,7 @@ pub(super) fn elsewhere(table: &str, name: &str) -> Option<&'static str> {
 }
 
 /// Nearest of the names, if one is near enough to be meant.
-pub(super) fn nearest<'n>(found: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+pub(crate) fn nearest<'n>(found: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
     const LONGEST: usize = 64;
     if found.len() > LONGEST {
         return None;

@@ -23,6 +23,7 @@ mod values;
 use std::time::Duration;
 
 pub use self::fault::{Fault, FaultKind, Faults, MAX_KEPT};
+pub(crate) use self::keys::nearest;
 pub use self::keys::{KEYS, Key, LATER};
 pub use self::model::{
     CommandLine, Config, Env, ErrorRules, GiveUp, Kind, LogLimits, McpPort, Note, PerMode, Process,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::config::{Config, Signal};
 use crate::ids::{BuildId, Key, Mode, Name, OpId, RunId};
 use crate::service::{Artefact, Cause, StopReason, TaskRules};
+use crate::signals::signal_name;
 use crate::time::Time;
 
 /// Something that happened. Whatever concerns a run or a build says which one.
@@ -34,6 +35,8 @@ pub enum Event {
     NeverStarted { run: RunId },
     /// Input has reached a program, or has not.
     InputDone { op: OpId, outcome: Typed },
+    /// A signal has been sent, or has not.
+    SignalDone { op: OpId, outcome: Signalled },
     /// Somebody used a tool.
     Activity,
     /// So many clients are connected now.
@@ -74,6 +77,13 @@ pub enum Request {
     Input {
         process: Name,
     },
+    /// Send a signal to the whole tree of the live run of a process or task. That is no stop: an end that follows is
+    /// one that nobody asked for.
+    Signal {
+        process: Name,
+        /// Its number on Linux.
+        signal: i32,
+    },
     /// Put another configuration into force. Finishes with [`Outcome::Applied`].
     Apply {
         config: Arc<Config>,
@@ -94,6 +104,23 @@ pub enum Typed {
     NoInput,
     /// Its input was closed, or it has ended.
     Closed,
+    /// Nothing was heard of its shim in time: it may yet be typed.
+    Unanswered,
+    /// The manager before was asked for it, and nobody knows whether it got round to it.
+    Before,
+}
+
+/// What became of a signal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Signalled {
+    Sent {
+        run: u64,
+    },
+    NotRunning,
+    /// Nothing was heard of its shim in time: it may yet be sent.
+    Unanswered,
+    /// It was asked for before under the same key, and is not sent again.
+    Before,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -145,31 +172,6 @@ impl fmt::Display for Ending {
     }
 }
 
-/// The name of a signal that can end a program, without `SIG`; the numbers are Linux's.
-pub fn signal_name(number: i32) -> Option<&'static str> {
-    Some(match number {
-        1 => "HUP",
-        2 => "INT",
-        3 => "QUIT",
-        4 => "ILL",
-        5 => "TRAP",
-        6 => "ABRT",
-        7 => "BUS",
-        8 => "FPE",
-        9 => "KILL",
-        10 => "USR1",
-        11 => "SEGV",
-        12 => "USR2",
-        13 => "PIPE",
-        14 => "ALRM",
-        15 => "TERM",
-        24 => "XCPU",
-        25 => "XFSZ",
-        31 => "SYS",
-        _ => return None,
-    })
-}
-
 /// Why a program could not be started.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SpawnError {
@@ -211,6 +213,12 @@ pub enum Action {
     Input {
         run: RunId,
         op: OpId,
+    },
+    /// Send this signal to the run's whole tree; [`Event::SignalDone`] tells what became of it.
+    Signal {
+        run: RunId,
+        op: OpId,
+        signal: i32,
     },
     /// The operation is done; each accepted operation gets exactly one of these.
     Finish {
@@ -274,6 +282,8 @@ pub enum Outcome {
     },
     /// `Input`: what became of it.
     Typed(Typed),
+    /// `Signal`: what became of it.
+    Signalled(Signalled),
     /// `shutdown`: everything has ended; these outlived KILL.
     Ended {
         stuck: Vec<Name>,
@@ -301,6 +311,12 @@ pub enum Change {
     Requested {
         op: OpId,
         what: &'static str,
+    },
+    /// Somebody has this signal sent to the run's tree.
+    Signalled {
+        op: OpId,
+        run: u64,
+        signal: i32,
     },
     BuildStarted {
         build: u64,

@@ -6,12 +6,14 @@
 
 mod event;
 mod idle;
+mod sending;
 mod snapshot;
 mod tasks;
 
+pub use crate::signals::signal_name;
 pub use event::{
     Action, Applied, Boot, BuildFailure, BuildOutcome, Change, Ending, Event, Note, Outcome, Request,
-    SpawnError, Typed, signal_name,
+    Signalled, SpawnError, Typed,
 };
 pub use snapshot::{Found, Snapshot};
 pub use tasks::MAX_TASKS;
@@ -23,6 +25,8 @@ use crate::config::Config;
 use crate::ids::{Key, Mode, Name, OpId};
 use crate::service::{Around, Intent, Rules, Service, ServiceSnapshot, Why};
 use crate::time::Time;
+
+use sending::{Early, Seen, Sending};
 
 /// What a step wants done, in order.
 pub type Actions = Vec<Action>;
@@ -46,9 +50,11 @@ pub struct Fleet {
     next_task: u64,
     /// Keys of the last requests, and what they were about.
     keys: VecDeque<(Key, Name)>,
-    /// Input that is on its way.
-    typing: BTreeSet<OpId>,
-    early_input: Vec<(OpId, Name, Option<Key>)>,
+    /// So many of them, the first, are of the manager before.
+    keys_before: usize,
+    /// Input and signals that are on their way.
+    sending: BTreeSet<OpId>,
+    early: Vec<Early>,
     clients: u32,
     /// Since when there has been nothing to do and nobody to do it for.
     idle_since: Option<Time>,
@@ -107,9 +113,10 @@ impl Fleet {
             closing: None,
             shutdown_ops: Vec::new(),
             next_task: snapshot.next_task,
+            keys_before: snapshot.keys.len(),
             keys: snapshot.keys.into(),
-            typing: BTreeSet::new(),
-            early_input: Vec::new(),
+            sending: BTreeSet::new(),
+            early: Vec::new(),
             clients: 0,
             idle_since: None,
         };
@@ -124,7 +131,8 @@ impl Fleet {
         match event {
             Event::Boot(boot) => self.boot(boot, now, &mut out),
             Event::Asked { op, key, what } => self.asked(op, key, what, now, &mut out),
-            Event::InputDone { op, outcome } => self.input_done(op, outcome, &mut out),
+            Event::InputDone { op, outcome } => self.sent(op, Outcome::Typed(outcome), &mut out),
+            Event::SignalDone { op, outcome } => self.sent(op, Outcome::Signalled(outcome), &mut out),
             Event::Clients { connected } => self.clients = connected,
             Event::Activity => self.activity(now),
             Event::Tick => self.tick(now, &mut out),
@@ -179,6 +187,7 @@ impl Fleet {
             | Event::Asked { .. }
             | Event::BuildDone { .. }
             | Event::InputDone { .. }
+            | Event::SignalDone { .. }
             | Event::Activity
             | Event::Clients { .. }
             | Event::Tick => {}
@@ -312,6 +321,7 @@ impl Fleet {
             Request::Start { ref process }
             | Request::Stop { ref process }
             | Request::Input { ref process }
+            | Request::Signal { ref process, .. }
             | Request::Restart { ref process, .. } => process.clone(),
         };
         let Some(service) = self.service(&process).filter(|service| !service.leaving) else {
@@ -320,10 +330,10 @@ impl Fleet {
             return out.push(Action::Finish { op, outcome: Outcome::NoSuchProcess { known } });
         };
         let is_task = service.rules.task.is_some();
-        if matches!(what, Request::Input { .. }) {
-            return self.input(op, &process, key, out);
+        if let Some(what) = Sending::of(&what) {
+            return self.send(op, &process, key, what, out);
         }
-        let again = self.is_known(key, &process);
+        let again = self.seen(key, &process) != Seen::New;
         match what {
             Request::Start { .. } | Request::Restart { .. } if is_task => {
                 out.push(Action::Finish { op, outcome: Outcome::IsTask });
@@ -338,7 +348,11 @@ impl Fleet {
             Request::Stop { .. } => {
                 self.with(&process, now, out, |service, around, out| service.stop(op, around, out));
             }
-            Request::Apply { .. } | Request::Shutdown | Request::RunTask { .. } | Request::Input { .. } => {}
+            Request::Apply { .. }
+            | Request::Shutdown
+            | Request::RunTask { .. }
+            | Request::Input { .. }
+            | Request::Signal { .. } => {}
         }
     }
 
@@ -441,7 +455,7 @@ impl Fleet {
 
     /// Services that left are dropped once nothing of them is left; a shutdown ends when all is quiet.
     fn after_step(&mut self, now: Time, out: &mut Actions) {
-        self.type_early_input(out);
+        self.send_early(out);
         if self.booted {
             self.drop_departed(out);
         }

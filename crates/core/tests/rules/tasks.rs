@@ -1,9 +1,9 @@
 //! Background tasks, input, requests that are sent again, and a manager with nothing to do.
 
-use bpm_core::fleet::{Action, Change, Ending, Event, MAX_TASKS, Outcome, Request, Typed};
+use bpm_core::fleet::{Action, Change, Ending, Event, MAX_TASKS, Outcome, Request, Signalled, Typed};
 use bpm_core::service::TaskRules;
 
-use crate::support::rig::{Rig, does, finished, outcome};
+use crate::support::rig::{Rig, does, finished, outcome, run};
 use crate::support::{command, config, rust, secs};
 
 fn with_nothing() -> Rig {
@@ -206,7 +206,74 @@ fn what_was_typed_under_a_key_is_not_typed_again_not_even_by_the_next_manager() 
     rig.die_and_restore(&setup);
     rig.adopted("web", 1, started);
     rig.boot();
-    assert_eq!(outcome(&type_once(&mut rig)), "typed: Taken");
+    assert_eq!(outcome(&type_once(&mut rig)), "typed: Before", "the manager may have died before it did");
+}
+
+fn signal_web(signal: i32) -> Request {
+    Request::Signal { process: "web".into(), signal }
+}
+
+#[test]
+fn a_signal_goes_to_the_live_run_and_its_fate_is_the_outcome() {
+    let mut rig = Rig::up(&config(vec![command("web")]));
+    let (op, actions) = rig.ask(signal_web(1));
+    assert_eq!(does(&actions), [format!("signal 1 of op {} to web#1", op.0)]);
+    let told = actions.iter().find_map(|action| match action {
+        Action::Note(note) => Some(note.change.clone()),
+        _ => None,
+    });
+    assert_eq!(told, Some(Change::Signalled { op, run: 1, signal: 1 }));
+    for (time, fate) in
+        [Signalled::Sent { run: 1 }, Signalled::Unanswered, Signalled::NotRunning].into_iter().enumerate()
+    {
+        let op = if time == 0 { op } else { rig.ask(signal_web(1)).0 };
+        let done = || Event::SignalDone { op, outcome: fate.clone() };
+        assert_eq!(finished(&rig.step(done())), [(op, Outcome::Signalled(fate.clone()))]);
+        assert_eq!(finished(&rig.step(done())), [], "once");
+    }
+    let (_, actions) = rig.stop("web");
+    rig.cooperate(actions);
+    assert_eq!(outcome(&rig.ask(signal_web(9)).1), "signalled: NotRunning");
+    let unknown = rig.ask(Request::Signal { process: "wbe".into(), signal: 1 }).1;
+    assert_eq!(outcome(&unknown), "no such process (known: web)");
+}
+
+#[test]
+fn a_signal_is_no_stop_and_an_end_that_follows_is_a_crash() {
+    let mut rig = Rig::up(&config(vec![command("web")]));
+    let (_, actions) = rig.ask(signal_web(9));
+    rig.cooperate(actions);
+    assert_eq!(rig.ready("web"), Some(1), "nothing is over before it is seen to be");
+    let at = rig.now;
+    let ended = Event::Exited { run: run("web", 1), ending: Ending::Signal(9), at, tree_empty: true };
+    rig.step(ended);
+    assert_eq!(rig.service("web").backoff().crashes, 1);
+    assert!(rig.service("web").last_exit().is_some_and(|exit| !exit.asked));
+}
+
+#[test]
+fn a_signal_that_is_asked_for_again_is_not_sent_again() {
+    let setup = config(vec![command("web")]);
+    let mut rig = Rig::up(&setup);
+    let once = |rig: &mut Rig| rig.ask_with_key("k", signal_web(1)).1;
+    assert_eq!(does(&once(&mut rig)).len(), 1);
+    assert_eq!(outcome(&once(&mut rig)), "signalled: Before");
+    let started = rig.now;
+    rig.die_and_restore(&setup);
+    rig.ask_with_key("other", signal_web(12));
+    let found = rig.adopted("web", 1, started);
+    assert_eq!(does(&found).len(), 1, "what came before its run was found waits for it: {found:?}");
+    assert_eq!(outcome(&once(&mut rig)), "signalled: Before");
+}
+
+#[test]
+fn a_signal_counts_as_use() {
+    let mut rig = Rig::up(&config(vec![command("web")]));
+    rig.ask(Request::Restart { process: "web".into(), recipe: None });
+    let before = rig.fleet.release_switch_at();
+    rig.wait_secs(60.0);
+    rig.ask(signal_web(1));
+    assert!(before.is_some() && rig.fleet.release_switch_at() > before);
 }
 
 fn restart_once(rig: &mut Rig) -> Vec<Action> {

@@ -38,6 +38,8 @@ pub(crate) enum What {
     LoseTask(usize),
     /// Into a process, or with a number into the newest task but so many.
     Type(&'static str, Option<usize>, u64),
+    /// The same with a key and a signal.
+    Signal(&'static str, Option<usize>, u64, i32),
     Apply(usize),
     Shutdown,
     Activity,
@@ -121,7 +123,10 @@ fn what(draw: &mut Draw) -> What {
         122..124 => What::LoseTask(few(draw, 3)),
         _ => {
             let task = draw.percent(60).then(|| few(draw, 3));
-            What::Type(name, task, draw.below(4))
+            match draw.percent(30) {
+                true => What::Signal(name, task, draw.below(4), *draw.pick(&[1, 9, 28])),
+                false => What::Type(name, task, draw.below(4)),
+            }
         }
     }
 }

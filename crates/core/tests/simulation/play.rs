@@ -214,7 +214,8 @@ impl<'a> Stage<'a> {
             | What::StopTask(_)
             | What::CrashTask(_)
             | What::LoseTask(_)
-            | What::Type(..) => self.deed_about_tasks(deed.what),
+            | What::Type(..)
+            | What::Signal(..) => self.deed_about_tasks(deed.what),
             What::Apply(which) => {
                 let config = configuration(which);
                 if self.manager.as_ref().is_some_and(|(fleet, _)| !fleet.is_closing()) {
@@ -266,6 +267,11 @@ impl<'a> Stage<'a> {
                 let process = task.and_then(|which| self.task(which)).unwrap_or_else(|| process.into());
                 let key = (key > 0).then(|| format!("type {key}").into());
                 self.ask_with_key(key, Request::Input { process })
+            }
+            What::Signal(process, task, key, signal) => {
+                let process = task.and_then(|which| self.task(which)).unwrap_or_else(|| process.into());
+                let key = (key > 0).then(|| format!("signal {key}").into());
+                self.ask_with_key(key, Request::Signal { process, signal })
             }
             _ => Ok(()),
         }

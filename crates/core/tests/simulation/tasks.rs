@@ -1,5 +1,5 @@
 //! What must hold of background tasks over the lives of many managers, judged from outside: none is begun
-//! twice, the end of each is told once, and nothing is typed twice under one key.
+//! twice, the end of each is told once, and nothing is typed or sent as a signal twice under one key.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,7 +18,7 @@ pub(crate) struct Ledger {
     told_now: BTreeMap<Name, u32>,
     /// Tasks that the manager has now.
     there: BTreeSet<Name>,
-    /// Under which key an operation types, and what was typed under keys.
+    /// Under which key an operation types or signals, and what was sent under keys.
     typing: BTreeMap<OpId, (Key, Name)>,
     typed: BTreeSet<(Key, Name)>,
 }
@@ -78,7 +78,7 @@ impl Ledger {
                     false => Err(format!("the number of {task} is used twice")),
                 }
             }
-            (Request::Input { process }, Some(key)) => {
+            (Request::Input { process } | Request::Signal { process, .. }, Some(key)) => {
                 self.typing.insert(*op, (key.clone(), process.clone()));
                 Ok(())
             }
@@ -102,9 +102,10 @@ impl Ledger {
                 }
                 _ => Ok(()),
             },
-            Action::Input { run: RunId { process, .. }, op } => match self.typing.get(op) {
+            Action::Input { run: RunId { process, .. }, op }
+            | Action::Signal { run: RunId { process, .. }, op, .. } => match self.typing.get(op) {
                 Some((key, _)) if !self.typed.insert((key.clone(), process.clone())) => {
-                    Err(format!("what {key} says is typed twice into {process}"))
+                    Err(format!("what {key} says is sent twice to {process}"))
                 }
                 _ => Ok(()),
             },

@@ -7,7 +7,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use bpm_core::fleet::{Action, BuildFailure, BuildOutcome, Ending, Event, Snapshot, SpawnError, Typed};
+use bpm_core::fleet::{
+    Action, BuildFailure, BuildOutcome, Ending, Event, Signalled, Snapshot, SpawnError, Typed,
+};
 use bpm_core::ids::{BuildId, Name, OpId, RunId, task_number};
 use bpm_core::service::{Artefact, ServiceSnapshot, SnapshotPhase};
 use bpm_core::time::Time;
@@ -184,8 +186,27 @@ impl World {
             Action::Terminate { run, .. } => self.signal(run, false),
             Action::Kill { run } => self.signal(run, true),
             Action::Input { run, op } => self.type_into(run, *op),
+            Action::Signal { run, op, signal } => self.send_signal(run, *op, *signal),
             Action::Finish { .. } | Action::Note(_) | Action::Quit => Ok(()),
         }
+    }
+
+    /// One that somebody wants, and that ends what it ends.
+    fn send_signal(&mut self, run: &RunId, op: OpId, signal: i32) -> Checked {
+        let Some(program) = self.programs.get(run) else {
+            return Err(format!("{run:?} is sent a signal but was never started"));
+        };
+        let (manners, up) = (program.manners, matches!(program.stage, Stage::Up | Stage::LeaderGone));
+        let outcome = if up { Signalled::Sent { run: run.number } } else { Signalled::NotRunning };
+        match signal {
+            9 if up => self.fact(manners.vanishes_in, Fact::AllEnd(run.clone(), Ending::Signal(9))),
+            1 if up && manners.heeds_term => {
+                self.fact(manners.dies_in, Fact::LeaderEnds(run.clone(), Ending::Signal(1)));
+            }
+            _ => {}
+        }
+        self.report_run(run, Event::SignalDone { op, outcome });
+        Ok(())
     }
 
     fn type_into(&mut self, run: &RunId, op: OpId) -> Checked {

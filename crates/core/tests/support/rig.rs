@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use bpm_core::config::Config;
 use bpm_core::fleet::{
-    Action, Actions, Boot, BuildFailure, BuildOutcome, Ending, Event, Fleet, Outcome, Request, Snapshot,
-    SpawnError, Typed,
+    Action, Actions, Boot, BuildFailure, BuildOutcome, Ending, Event, Fleet, Outcome, Request, Signalled,
+    Snapshot, SpawnError, Typed,
 };
 use bpm_core::ids::{BuildId, Mode, Name, OpId, RunId, task_name};
 use bpm_core::service::{Service, TaskRules, Why};
@@ -216,6 +216,9 @@ impl Rig {
             Action::Spawn { run, .. } => self.spawned(&run.process, run.number),
             Action::Terminate { run, .. } | Action::Kill { run } => self.exits(&run.process, run.number, 0),
             Action::Input { op, .. } => self.step(Event::InputDone { op: *op, outcome: Typed::Taken }),
+            Action::Signal { run, op, .. } => {
+                self.step(Event::SignalDone { op: *op, outcome: Signalled::Sent { run: run.number } })
+            }
             Action::Finish { .. } | Action::Note(_) | Action::Quit => Actions::new(),
         }
     }

@@ -28,6 +28,7 @@ pub(crate) fn action(action: &Action) -> String {
         Action::Terminate { run, signal } => format!("{} {run:?}", signal.name()),
         Action::Kill { run } => format!("KILL {run:?}"),
         Action::Input { run, op } => format!("input of op {} to {run:?}", op.0),
+        Action::Signal { run, op, signal } => format!("signal {signal} of op {} to {run:?}", op.0),
         Action::Finish { op, outcome: o } => format!("op {} {}", op.0, outcome(o)),
         Action::Note(note) => format!("({})", change(&note.change)),
         Action::Quit => "quit".to_owned(),
@@ -55,6 +56,7 @@ pub(crate) fn outcome(outcome: &Outcome) -> String {
         Outcome::IsTask => "a task".to_owned(),
         Outcome::TooManyTasks { limit } => format!("{limit} tasks run already"),
         Outcome::Typed(typed) => format!("typed: {typed:?}"),
+        Outcome::Signalled(signalled) => format!("signalled: {signalled:?}"),
         Outcome::Ended { stuck } if stuck.is_empty() => "ended".to_owned(),
         Outcome::Ended { stuck } => format!("ended, stuck: {}", stuck.join(" ")),
     }
@@ -62,6 +64,7 @@ pub(crate) fn outcome(outcome: &Outcome) -> String {
 
 fn change(change: &Change) -> String {
     match change {
+        Change::Signalled { run, signal, .. } => format!("signal {signal} to run {run}"),
         Change::Requested { what, .. } => format!("asked: {what}"),
         Change::BuildStarted { build, cause, .. } => format!("build {build} for {}", cause.as_str()),
         Change::BuildSucceeded { build, .. } => format!("build {build} good"),
@@ -169,6 +172,7 @@ pub(crate) fn event(event: &Event) -> String {
             Request::Shutdown => format!("op {}: shutdown", op.0),
             Request::RunTask { task, .. } => format!("op {}: run {task}", op.0),
             Request::Input { process } => format!("op {}: type to {process}", op.0),
+            Request::Signal { process, signal } => format!("op {}: signal {signal} to {process}", op.0),
         },
         other => format!("{other:?}"),
     }

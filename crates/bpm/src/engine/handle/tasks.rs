@@ -7,7 +7,7 @@ use bpm_api::{
     Code, Condition, Done, EndTask, Error, GetTask, InputSent, LogPage, LogQuery, Met, Origin, Reply,
     RunTask, SendInput, TaskCommand, TaskList, TaskReady, TaskReport, TaskState, TaskStatus, WaitFor,
 };
-use bpm_core::fleet::{Outcome, Request};
+use bpm_core::fleet::{Outcome, Request, Typed};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
@@ -218,8 +218,16 @@ impl Handle {
         };
         let known = self.resolve(vec![target]).await?.pop().ok_or_else(ending)?;
         let id = known.id;
-        let keys = keystrokes(op.text.as_deref(), op.key.as_deref(), known.pty)?;
-        let before = self.ends_of_logs(std::iter::once(id.clone())).await.pop().flatten();
+        let typed = match (op.text, op.bytes) {
+            (Some(_), Some(_)) => return Err(invalid("`text` and `bytes` are both there, expected one")),
+            (text, bytes) => text.map(String::into_bytes).or(bytes),
+        };
+        let keys = keystrokes(typed, op.key.as_deref(), known.pty)?;
+        // read only for who waits: every key that is typed comes by here
+        let before = match pattern {
+            Some(_) => self.ends_of_logs(std::iter::once(id.clone())).await.pop().flatten(),
+            None => None,
+        };
         let bytes = keys.bytes.len() as u64;
         let (reply, outcome) = oneshot::channel();
         self.send(Message::Input { process: id.clone(), keys, origin, reply })?;
@@ -229,8 +237,9 @@ impl Handle {
             return Err(Error::new(Code::NoInput, format!("`{id}` takes no input: it has ended"))
                 .hint(format!("`bpm logs {id}` shows what it printed; `bpm run` runs a command anew")));
         }
+        let unsure = outcome == Outcome::Typed(Typed::Before);
         view::reply(&id, outcome)?;
-        let mut sent = InputSent { target: id.to_string(), bytes, seen: None, output: None };
+        let mut sent = InputSent { target: id.to_string(), bytes, unsure, seen: None, output: None };
         if let Some(pattern) = pattern {
             self.wait_for_echo(&mut sent, pattern, before, patience).await?;
         }
@@ -338,11 +347,11 @@ fn directory(cwd: Option<&str>, root: &Path) -> Result<PathBuf, Error> {
     }
 }
 
-fn keystrokes(text: Option<&str>, key: Option<&str>, pty: bool) -> Result<Keystrokes, Error> {
-    if text.is_none() && key.is_none() {
+fn keystrokes(typed: Option<Vec<u8>>, key: Option<&str>, pty: bool) -> Result<Keystrokes, Error> {
+    if typed.is_none() && key.is_none() {
         return Err(invalid("`text` and `key` are both missing, expected at least one"));
     }
-    let mut bytes = text.unwrap_or_default().as_bytes().to_vec();
+    let mut bytes = typed.unwrap_or_default();
     let (mut end, mut signal) = (false, None);
     match key.map(keys::find).transpose()? {
         Some(keys::Key::Bytes(of_key)) => bytes.extend(of_key),

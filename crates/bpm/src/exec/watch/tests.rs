@@ -98,7 +98,7 @@ fn started() -> Report {
 }
 
 fn told_started() -> Told {
-    Told::Started { pid: 77, at_mono_ns: 2, adopted: false, cgroup: true }
+    Told::Started { pid: 77, at_mono_ns: 2, adopted: false, cgroup: true, terminal: false }
 }
 
 fn exited() -> Report {
@@ -307,7 +307,7 @@ async fn a_broken_connection_to_a_living_shim_is_made_anew_with_the_pipes_of_the
     timeout(DEADLINE, shim).await.unwrap().unwrap();
     assert_eq!(
         told.recv().await,
-        Some(Told::Started { pid: 77, at_mono_ns: 2, adopted: true, cgroup: true })
+        Some(Told::Started { pid: 77, at_mono_ns: 2, adopted: true, cgroup: true, terminal: false })
     );
     assert!(matches!(told.recv().await, Some(Told::Exited { status: Status::Code(3), .. })));
 }

@@ -66,6 +66,11 @@ pub(super) fn line(task: &TaskStatus) -> String {
 
 pub(super) fn input(sent: &InputSent) -> String {
     let mut text = format!("sent {} to {}", bytes(sent.bytes), sent.target);
+    if sent.unsure {
+        text.push_str(
+            " before, to a manager that died; it may not have been typed, look before you type it again",
+        );
+    }
     match sent.seen {
         Some(true) => text.push_str("; what was waited for has come"),
         Some(false) => text.push_str("; what was waited for has not come yet"),
@@ -170,6 +175,9 @@ pub(super) fn structured_list(list: &TaskList) -> Value {
 
 pub(super) fn structured_input(sent: &InputSent) -> Value {
     let mut facts = json!({"target": sent.target, "bytes": sent.bytes});
+    if sent.unsure {
+        facts["unsure"] = Value::Bool(true);
+    }
     if let Some(seen) = sent.seen {
         facts["seen"] = Value::Bool(seen);
     }

@@ -112,7 +112,9 @@ fn the_status_has_running_tasks_and_counts_the_others() {
 
 #[test]
 fn what_was_typed_and_what_came_of_it() {
-    let sent = |seen, output| Reply::Input(InputSent { target: "t2".to_owned(), bytes: 6, seen, output });
+    let sent = |seen, output| {
+        Reply::Input(InputSent { target: "t2".to_owned(), bytes: 6, unsure: false, seen, output })
+    };
     let answers = [
         sent(None, None),
         sent(Some(true), Some(page(vec![line(1, 7, true, "42", 1)]))),
