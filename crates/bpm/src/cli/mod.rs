@@ -20,6 +20,7 @@ mod restart;
 mod run;
 mod search;
 mod send;
+mod signal;
 mod standard;
 mod start;
 mod status;
@@ -94,6 +95,7 @@ enum Verb {
     Tasks(tasks::TasksArgs),
     Wait(wait::WaitArgs),
     Send(send::SendArgs),
+    Signal(signal::SignalArgs),
     Why(why::WhyArgs),
     Check(check::CheckArgs),
     Tui(tui::TuiArgs),
@@ -134,6 +136,7 @@ async fn run(verb: Verb, cx: &Context) -> Result<ExitCode, Failure> {
         Verb::Tasks(args) => tasks::run(args, cx).await,
         Verb::Wait(args) => wait::run(args, cx).await,
         Verb::Send(args) => send::run(args, cx).await,
+        Verb::Signal(args) => signal::run(args, cx).await,
         Verb::Why(args) => why::run(args, cx).await,
         Verb::Check(args) => check::run(&args, cx),
         Verb::Tui(args) => tui::run(args, cx).await,

@@ -31,6 +31,7 @@ fn every_verb_has_help_with_examples() {
         "tasks",
         "wait",
         "send",
+        "signal",
         "install",
         "up",
         "allow",

@@ -7,7 +7,7 @@ use crate::support::Bench;
 #[test]
 fn what_needs_a_manager_says_how_to_start_one() {
     let bench = Bench::with(&["api"]);
-    let verbs: [&[&str]; 10] = [
+    let verbs: [&[&str]; 11] = [
         &["status"],
         &["down"],
         &["start", "api"],
@@ -18,6 +18,7 @@ fn what_needs_a_manager_says_how_to_start_one() {
         &["tasks"],
         &["wait", "t1"],
         &["send", "t1", "text"],
+        &["signal", "api", "HUP"],
     ];
     for verb in verbs {
         let ran = bench.run(verb).code(3);
