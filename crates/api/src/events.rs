@@ -74,7 +74,7 @@ pub enum Change {
     Event(Event),
     /// This process's or task's log has grown since it was last said. At most ten times a second.
     Log(String),
-    /// This process's newest build has printed more. At most ten times a second.
+    /// This process's newest build has printed more, or has ended, or a new one has begun. At most ten times a second.
     Build(String),
     /// So many events were not taken in time.
     Missed(u64),

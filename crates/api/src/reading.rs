@@ -117,7 +117,7 @@ pub struct GetRuns {
     pub target: String,
 }
 
-/// The newest last.
+/// The newest last, at most 1,000 of each.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Runs {
     pub runs: Vec<KeptRun>,
@@ -132,12 +132,13 @@ pub struct KeptRun {
     pub started: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub ended: Option<String>,
-    /// In words: `running`, `exited with 101`, `killed by SEGV`, `lost`.
+    /// In words: `running`, `exited with 101`, `killed by SEGV`, `could not be started: …`, `lost`, `not started`. A
+    /// build's: `building`, `succeeded`, `failed: …`, `cancelled`, `lost`, `not started`.
     pub how: String,
     /// It ended as nobody wants it to: not with 0, not because somebody asked.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub bad: bool,
-    /// Lines that are kept, and their bytes.
+    /// Lines of output that are kept, and their bytes.
     pub lines: u64,
     pub bytes: u64,
 }

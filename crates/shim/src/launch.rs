@@ -8,6 +8,7 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::SystemTime;
 
 use rustix::fs::{FlockOperation, Mode, OFlags, flock};
 use rustix::io::Errno;
@@ -115,6 +116,19 @@ pub fn presence(run_dir: &Path) -> io::Result<Presence> {
         Recorded::Ended(record) => Presence::Ended(record),
         Recorded::Absent | Recorded::Pending => Presence::Lost,
     })
+}
+
+/// When a shim was launched in a run directory, by the wall clock; `None` where none ever was.
+///
+/// # Errors
+/// The lock is there and cannot be looked at.
+pub fn launched(run_dir: &Path) -> io::Result<Option<SystemTime>> {
+    // Nothing is ever written to it.
+    match fs::metadata(run_dir.join(LOCK_FILE)) {
+        Ok(lock) => lock.modified().map(Some),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// Opens a control connection to the shim of a run directory. Works for paths of any length.

@@ -1,6 +1,7 @@
 //! Performs the core's actions: each is a task of its own that sends back what came of it.
 
 use std::collections::HashMap;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use super::tasks::Tasks;
 use crate::exec::watch::{Command, Told};
 use crate::exec::world::World;
 use crate::exec::{build, retention, start, start_task};
+use crate::store::asked;
 use crate::store::build_progress::Progress;
 
 /// How long a shim may take to say what became of input.
@@ -83,6 +85,23 @@ impl Performer {
             && let Some(process) = self.config.process(process)
         {
             retention::prune_later(&self.world.project, process, needed);
+        }
+        self.mark_as_asked(note);
+    }
+
+    /// For who lists runs and builds later. What is already gone needs no mark.
+    fn mark_as_asked(&self, note: &Note) {
+        let project = &self.world.project;
+        let Some(process) = &note.process else { return };
+        let (dir, number) = match note.change {
+            Change::Ended { run, asked: true, .. } => (project.runs(process), run),
+            Change::BuildCancelled { build } => (project.builds(process), build),
+            _ => return,
+        };
+        if let Err(error) = asked::mark(&dir.join(number.to_string()))
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            tracing::warn!("cannot note that the end of {process} {number} was asked for: {error}");
         }
     }
 

@@ -11,9 +11,11 @@ mod kept;
 mod merge;
 mod names;
 mod page;
+mod runs;
 mod shown;
 mod since;
 mod sources;
+mod standing;
 mod watch;
 mod window;
 
@@ -28,6 +30,7 @@ pub use assemble::{Assembler, TextLine};
 pub use follow::{Begin, Follow, Lost, Selection};
 pub use merge::Printed;
 pub use names::{all as all_names, on_disk, only_one, unknown_process};
+pub use runs::runs;
 pub use since::rfc3339;
 pub use watch::Watch as DirWatch;
 pub use window::{Whose, window};
@@ -110,12 +113,20 @@ pub fn since(text: &str) -> Result<u64, Error> {
     since::parse(text, Now::read().wall_ns)
 }
 
+/// The number of the newest run or build of a process or task.
+///
+/// # Errors
+/// The state directory cannot be read.
+pub fn newest(project: &Project, what: What, process: &str) -> Result<Option<u64>, Error> {
+    Ok(kept::Kept::read(&what.dir(project, process))?.newest())
+}
+
 /// The number of the newest run of a process or task.
 ///
 /// # Errors
 /// The state directory cannot be read.
 pub fn newest_run(project: &Project, process: &str) -> Result<Option<u64>, Error> {
-    Ok(kept::Kept::read(&project.runs(process))?.newest())
+    newest(project, What::Runs, process)
 }
 
 /// The first run after this one that is kept.

@@ -6,12 +6,13 @@ use bpm_api::{Code, Error, LogQuery};
 use bpm_core::fleet::signal_name;
 use bpm_logs::Now;
 use bpm_shim::exit_record::Outcome;
-use bpm_shim::launch::{Presence, presence};
+use bpm_shim::launch::Presence;
 use bpm_shim::protocol::Status;
 
 use super::cursor::{Cursor, Place};
 use super::fail::invalid;
 use super::kept::Kept;
+use super::standing::presence;
 use super::{MAX_PAGE_BYTES, MIN_PAGE_BYTES, Shape, What, names, since};
 use crate::store::paths::Project;
 

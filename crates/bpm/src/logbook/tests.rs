@@ -1,6 +1,7 @@
 //! Rules of searching, each on logs that were written as a shim writes them.
 
 mod digest;
+mod window;
 
 use std::path::PathBuf;
 

@@ -8,11 +8,12 @@ use bpm_core::config::ErrorRules;
 use bpm_logs::errors::{Detector, Extra};
 use bpm_logs::window::{Ask, Only, Place, Seen};
 use bpm_logs::{Pattern, RunLog};
-use bpm_shim::launch::{Presence, presence};
+use bpm_shim::launch::Presence;
 
 use super::fail::{invalid, log_unreadable, search_failed};
 use super::kept::Kept;
 use super::since::rfc3339;
+use super::standing::presence;
 use super::{MAX_PAGE_BYTES, What};
 use crate::store::paths::Project;
 

@@ -1,6 +1,7 @@
 //! What is on disk beside the logs: where things are, who holds the project, what must survive.
 //! Knows core types; knows no decisions.
 
+pub mod asked;
 pub mod build_progress;
 pub mod calls;
 pub mod config;

@@ -16,6 +16,7 @@ mod lab;
 #[path = "../stdio/session.rs"]
 mod session;
 
+mod kept;
 mod many;
 mod reading;
 mod runs;

@@ -5,7 +5,7 @@ use bpm_api::{Code, LogWindow, ReadFrom, ReadLog, ReadOnly, Stream};
 use crate::agent::{Agent, argv, named, shell};
 use crate::lab::{self, Lab, puppet};
 
-fn read(target: &str, from: ReadFrom, lines: u32) -> ReadLog {
+pub fn read(target: &str, from: ReadFrom, lines: u32) -> ReadLog {
     ReadLog {
         target: target.to_owned(),
         builds: false,
@@ -22,7 +22,7 @@ fn matching(target: &str, from: ReadFrom, lines: u32, pattern: &str) -> ReadLog 
     ReadLog { only: ReadOnly::Matching(pattern.to_owned()), ..read(target, from, lines) }
 }
 
-fn texts(window: &LogWindow) -> Vec<&str> {
+pub fn texts(window: &LogWindow) -> Vec<&str> {
     window.lines.iter().map(|line| line.text.as_str()).collect()
 }
 
@@ -35,7 +35,7 @@ fn assert_lines(window: &LogWindow, first: u64) {
 }
 
 /// Asks until `look` likes what it sees.
-async fn until(agent: &Agent, ask: &ReadLog, look: impl Fn(&LogWindow) -> bool) -> LogWindow {
+pub async fn until(agent: &Agent, ask: &ReadLog, look: impl Fn(&LogWindow) -> bool) -> LogWindow {
     let looking = async {
         loop {
             let window = agent.ask(ask.clone()).await;

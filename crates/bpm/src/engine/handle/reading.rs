@@ -3,6 +3,7 @@
 use bpm_api::{Code, Error, GetRuns, LogWindow, ReadLog, Runs};
 
 use super::Handle;
+use crate::exec::build_report;
 use crate::logbook::{self, Whose};
 
 impl Handle {
@@ -14,8 +15,13 @@ impl Handle {
         read.await.map_err(|error| Error::new(Code::Internal, format!("the log was not read: {error}")))?
     }
 
-    pub(super) async fn get_runs(&self, op: GetRuns) -> Result<Runs, Error> {
-        Err(Error::new(Code::Internal, format!("{op:?}")))
+    pub(super) async fn get_runs(&self, ask: GetRuns) -> Result<Runs, Error> {
+        let whose = self.whose_logs(&ask.target).await?;
+        let project = self.project().clone();
+        let _turn = self.log_hub().turn().await;
+        let look = move || logbook::runs(&project, &whose.id, build_report::summary);
+        let told = tokio::task::spawn_blocking(look).await;
+        told.map_err(|error| Error::new(Code::Internal, format!("the runs were not read: {error}")))?
     }
 
     /// A process or task, or a process of old that left its logs.
