@@ -77,8 +77,8 @@ pub fn count(line: &str, width: usize, wrapped: bool) -> usize {
     if wrapped { wrap(&styled(line).text, width).len() } else { 1 }
 }
 
-/// One row of the output panel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// One row of the output panel. Those further down are greater.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
     /// Into [`LogView::lines`].
     pub line: usize,

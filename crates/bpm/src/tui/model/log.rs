@@ -116,6 +116,12 @@ pub struct LogView {
     pub filter: Option<Regex>,
     /// The first error is to be shown once it is known; nothing is said where there is none.
     pub first_error: bool,
+    /// The build whose first error was looked for by itself.
+    pub errors_of: Option<u64>,
+    /// The watch has just begun: what was printed in that moment is looked for once.
+    pub unwatched: bool,
+    /// What was shown before, to go back to if the run that was picked is not kept.
+    pub back: Option<Source>,
 }
 
 /// A place in a log that is not in the window.
@@ -169,6 +175,9 @@ impl Default for LogView {
             length_at: Now::default(),
             filter: None,
             first_error: false,
+            errors_of: None,
+            unwatched: false,
+            back: None,
         }
     }
 }

@@ -83,8 +83,11 @@ pub struct Model {
     pub manager_pid: Option<u32>,
     /// Nothing, or the logs and builds that the manager was told to watch.
     pub watched: Option<(Vec<String>, Vec<String>)>,
-    /// When the status was asked for last.
-    pub status_asked_at: Option<Now>,
+    /// When the status was asked for last, and how many milliseconds' worth of questions may be asked at once.
+    pub status_asked_at: Now,
+    pub status_credit_ms: u64,
+    /// When CPU and memory were last put down.
+    pub sampled_at: Option<Now>,
     /// Whose events, runs and reasons were asked for and have not come.
     pub details_asked: Option<String>,
     pub runs_asked: Option<Target>,
@@ -276,7 +279,9 @@ impl Model {
             by: None,
             manager_pid: None,
             watched: None,
-            status_asked_at: None,
+            status_asked_at: now,
+            status_credit_ms: 0,
+            sampled_at: None,
             details_asked: None,
             runs_asked: None,
             why_asked: None,

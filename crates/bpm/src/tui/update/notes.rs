@@ -1,0 +1,46 @@
+//! What the user is told. Must not know who reads it, nor where.
+
+use bpm_api::{Code, Error};
+
+use super::super::model::{Level, MOST_NOTES, Model, Note};
+
+/// Characters of a note.
+const MOST_CHARACTERS: usize = 400;
+
+pub(super) fn note(model: &mut Model, level: Level, text: impl AsRef<str>) {
+    while model.notes.len() >= MOST_NOTES {
+        model.notes.pop_front();
+    }
+    model.notes.push_back(Note { at: model.now, level, text: one_line(text.as_ref()) });
+}
+
+pub(super) fn info(model: &mut Model, text: impl AsRef<str>) {
+    note(model, Level::Info, text);
+}
+
+/// Something that was asked for did not come to be.
+pub(super) fn failed(model: &mut Model, what: &str, error: &Error) {
+    let level = if error.code == Code::Overtaken { Level::Info } else { Level::Bad };
+    let hint = match error.code {
+        Code::BuildFailed => Some("`b` shows the build's log"),
+        Code::NotReady | Code::SpawnFailed | Code::Stuck => Some("`W` shows why"),
+        _ => error.hint.as_deref(),
+    };
+    let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
+    note(model, level, format!("{what}: {}{hint}", error.message));
+}
+
+/// `1 line`, `2 lines`.
+pub(super) fn count(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
+/// What a manager says may be anything.
+fn one_line(text: &str) -> String {
+    let mut line: String =
+        text.chars().take(MOST_CHARACTERS).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if text.chars().nth(MOST_CHARACTERS).is_some() {
+        line.push('…');
+    }
+    line
+}
