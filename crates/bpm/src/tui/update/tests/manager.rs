@@ -89,7 +89,7 @@ pub(super) fn status(processes: Vec<ProcessStatus>, tasks: Vec<TaskStatus>) -> S
             mcp_url: None,
             containment: "cgroup".to_owned(),
             closing: false,
-            paths: Paths { project: path(), config: path(), state: path(), socket: path() },
+            paths: Paths { project: path(), config: path(), state: path(), socket: path(), token: None },
         },
         processes,
         tasks,
