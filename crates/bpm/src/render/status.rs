@@ -98,7 +98,8 @@ pub(super) fn mark(process: &ProcessStatus) -> (&'static str, Ink) {
 }
 
 /// The state in words.
-pub(super) fn state(process: &ProcessStatus) -> String {
+#[must_use]
+pub fn state(process: &ProcessStatus) -> String {
     let words = process.state.as_str().replace('_', " ");
     match (&process.building, process.state) {
         (Some(_), State::Starting) => "building".to_owned(),
@@ -176,7 +177,8 @@ fn steps(progress: &BuildProgress) -> String {
 }
 
 /// One exit in words.
-pub(super) fn exit(exit: &ExitStatus) -> String {
+#[must_use]
+pub fn exit(exit: &ExitStatus) -> String {
     let ExitStatus { run, code, signal, lost, asked, ago_seconds } = exit;
     let how = match (code, signal) {
         _ if *lost => "was lost with its shim, nobody knows how it ended".to_owned(),

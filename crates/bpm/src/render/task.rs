@@ -75,7 +75,7 @@ fn row(task: &TaskStatus) -> Vec<Cell> {
     vec![
         Cell::inked(Ink::Strong, safe_line(&task.task_id)),
         Cell::plain(task.name.as_deref().map(|name| safe_line(name).into_owned()).unwrap_or_default()),
-        Cell::inked(mark(task.state).1, state(task)),
+        Cell::inked(mark(task.state).1, task_state(task)),
         Cell::plain(task.pid.filter(|_| runs(task)).map(|pid| pid.to_string()).unwrap_or_default()),
         Cell::plain(time),
         Cell::plain(ports.join(",")),
@@ -98,7 +98,8 @@ fn runs(task: &TaskStatus) -> bool {
 }
 
 /// The state, with what belongs to it: `running, ready`, `failed (101)`, `killed (TERM)`.
-fn state(task: &TaskStatus) -> String {
+#[must_use]
+pub fn task_state(task: &TaskStatus) -> String {
     let word = task.state.as_str();
     match (task.state, task.exit_code, &task.signal, task.ready) {
         (TaskState::Running, _, _, Some(true)) => format!("{word}, ready"),
@@ -126,7 +127,7 @@ fn one(task: &TaskStatus, already: bool, style: Style) -> String {
         "{} {}{name}: {}{pid}{time}{already}\n  {}\n",
         style.paint(ink, sign),
         style.paint(Ink::Strong, &id),
-        state(task),
+        task_state(task),
         style.paint(Ink::Faint, &format!("{}  (in {})", safe_line(&task.command), safe_line(&task.cwd)))
     );
     if let Some(note) = &task.note {

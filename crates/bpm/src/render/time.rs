@@ -29,7 +29,8 @@ pub fn seconds(span: f64) -> String {
 }
 
 /// Bytes in powers of 1024, three digits at most before the unit: `12M`, `1.5G`.
-pub(super) fn bytes(amount: u64) -> String {
+#[must_use]
+pub fn bytes(amount: u64) -> String {
     const UNITS: [&str; 5] = ["B", "K", "M", "G", "T"];
     let mut value = amount as f64;
     let mut unit = 0;
