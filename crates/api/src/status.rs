@@ -94,6 +94,9 @@ pub struct ManagerStatus {
     /// The MCP endpoint, if there is a TCP listener.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub mcp_url: Option<String>,
+    /// The address it is bound to, where that is not both of loopback's.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub bind: Option<String>,
     /// How whole trees are found: `cgroup`, or `process tree` (subreaper and /proc).
     pub containment: String,
     pub closing: bool,

@@ -6,6 +6,10 @@ pub mod owner;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use rustix::net::sockopt::{set_socket_keepalive, set_tcp_keepcnt, set_tcp_keepidle, set_tcp_keepintvl};
 
 pub const ESTABLISHED: u8 = 0x01;
 pub const CLOSE_WAIT: u8 = 0x08;
@@ -20,6 +24,24 @@ pub struct Row {
     pub uid: u32,
     /// 0: no process has it open any more (and `uid` says nothing).
     pub inode: u64,
+}
+
+/// The kernel asks whether the other side of a silent connection is still there, first after this time,
+const SILENCE: Duration = Duration::from_secs(30);
+/// then as often,
+const BETWEEN: Duration = Duration::from_secs(10);
+/// and gives up after so many questions without an answer.
+const QUESTIONS: u32 = 3;
+
+/// Lets a connection end about a minute after the machine at its other side has gone without a word.
+///
+/// # Errors
+/// The kernel does not take the options.
+pub fn keep_alive(stream: impl AsFd) -> io::Result<()> {
+    set_tcp_keepidle(&stream, SILENCE)?;
+    set_tcp_keepintvl(&stream, BETWEEN)?;
+    set_tcp_keepcnt(&stream, QUESTIONS)?;
+    Ok(set_socket_keepalive(&stream, true)?)
 }
 
 /// Looks through the sockets of this network namespace, IPv4 and IPv6, until `wanted` says yes.
@@ -137,6 +159,15 @@ garbage
         let row = find(|row| row.local == own && row.state == LISTEN).unwrap().unwrap();
         assert_eq!(row.uid, rustix::process::geteuid().as_raw());
         assert_ne!(row.inode, 0);
+    }
+
+    #[test]
+    fn a_silent_peer_is_asked_after() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let stream = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        super::keep_alive(&stream).unwrap();
+        assert!(rustix::net::sockopt::socket_keepalive(&stream).unwrap());
+        assert_eq!(rustix::net::sockopt::tcp_keepidle(&stream).unwrap(), super::SILENCE);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 #![expect(clippy::panic, reason = "a helper of tests")]
 #![expect(clippy::needless_pass_by_value, reason = "rows of a table read better without borrows")]
 
+use core::net::{IpAddr, Ipv6Addr};
 use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::time::Duration;
@@ -99,6 +100,10 @@ fn every_key_has_its_default_and_changes_something() {
 fn top_level(shown: &mut Shown) {
     shown.key("mcp_port", "", None, "mcp_port = 3001", Some(McpPort::Fixed(3001)), |c| c.mcp_port);
     shown.key("mcp_port", "", None, "mcp_port = \"auto\"", Some(McpPort::Auto), |c| c.mcp_port);
+    for (text, address) in [("0.0.0.0", [0, 0, 0, 0].into()), ("::1", Ipv6Addr::LOCALHOST.into())] {
+        let address: IpAddr = address;
+        shown.key("bind", "", None, &format!("bind = \"{text}\""), Some(address), |c| c.bind);
+    }
     let hour = 3600.0;
     type Row = (&'static str, f64, &'static str, f64, fn(&Config) -> Duration);
     let timing: [Row; 5] = [

@@ -52,7 +52,6 @@ fn keys_that_are_unknown_misplaced_or_not_there_yet() {
         r#"
 mcp_prot = 3000
 args = ["x"]
-bind = "0.0.0.0"
 xyzzy = 1
 
 [backend]
@@ -88,6 +87,17 @@ fn every_key_of_a_later_version_is_refused_by_name() {
         assert_eq!(kinds(&faults), [(FaultKind::NotYet, key.as_str())]);
         assert!(faults.to_string().contains("this version does not have"));
     }
+}
+
+#[test]
+fn what_is_bound_is_an_address_and_no_name_or_port() {
+    for value in ["\"localhost\"", "\"127.0.0.1:3001\"", "\"[::1]\"", "\"\"", "\"0.0.0.0/0\"", "\"*\""] {
+        let faults = faults(&format!("bind = {value}\n"), None);
+        assert_eq!(kinds(&faults), [(FaultKind::BadValue, "bind")], "{value}");
+        assert!(faults.to_string().contains("expected an IP address"), "{faults}");
+    }
+    let wrong = faults("bind = 3001\n", None);
+    assert_eq!(kinds(&wrong), [(FaultKind::WrongType, "bind")]);
 }
 
 #[test]

@@ -13,6 +13,7 @@ use super::context::Context;
 use super::failure::Failure;
 use super::load::{self, Files, Unloaded};
 use crate::render::{Ink, Style, safe_line};
+use crate::server;
 
 /// Check the configuration and say what it means
 ///
@@ -137,7 +138,9 @@ impl Report {
             (self.processes.len(), if self.processes.len() == 1 { "process" } else { "processes" });
         let mut out = format!("{} is valid: {processes} {noun}", self.file.display());
         match config.mcp_port {
-            Some(McpPort::Fixed(port)) => out.push_str(&format!(", MCP on http://127.0.0.1:{port}/mcp\n")),
+            Some(McpPort::Fixed(port)) => {
+                out.push_str(&format!(", MCP on {}\n", server::url(config.bind, port)));
+            }
             Some(McpPort::Auto) => out.push_str(", MCP on a leased port\n"),
             None => out.push_str(", MCP on no TCP port\n"),
         }

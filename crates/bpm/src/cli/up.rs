@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use bpm_api::{Apply, Code, Error, GetStatus};
-use bpm_core::config::McpPort;
+use bpm_api::{Apply, Code, Error, GetStatus, ManagerStatus};
+use bpm_core::config::{Config, McpPort};
 use bpm_core::fleet::Boot;
 use clap::Args;
 use tokio::time::sleep;
@@ -144,8 +144,8 @@ async fn join(args: &UpArgs, cx: &Context, project: &Project, loaded: &Loaded) -
     if !cx.printer.json() {
         cx.printer.note(&render::applied(&applied));
         let status = client.ask(GetStatus::default(), client::origin()).await?;
-        if !listens_as_configured(loaded.config.mcp_port, status.manager.mcp_url.as_deref()) {
-            cx.printer.note("`mcp_port` is another now: it counts from the next start of the manager on (`bpm down`, `bpm up`)");
+        if !listens_as_configured(&loaded.config, &status.manager) {
+            cx.printer.note("`mcp_port` or `bind` is another now: it counts from the next start of the manager on (`bpm down`, `bpm up`)");
         }
     }
     let code = greet(cx, project, false).await?;
@@ -155,11 +155,13 @@ async fn join(args: &UpArgs, cx: &Context, project: &Project, loaded: &Loaded) -
     logs::print(cx, project, What::Runs, Vec::new(), &logs::Reading::from_now_on()).await
 }
 
-/// A manager keeps the port that it was started with.
-fn listens_as_configured(configured: Option<McpPort>, url: Option<&str>) -> bool {
-    match (configured, url) {
-        (None, None) | (Some(McpPort::Auto), Some(_)) => true,
-        (Some(McpPort::Fixed(port)), Some(url)) => url.ends_with(&format!(":{port}/mcp")),
+/// A manager keeps the port and the address that it was started with.
+fn listens_as_configured(configured: &Config, manager: &ManagerStatus) -> bool {
+    let is_bound_there = manager.bind == configured.bind.map(|address| address.to_string());
+    match (configured.mcp_port, &manager.mcp_url) {
+        (None, None) => true,
+        (Some(McpPort::Auto), Some(_)) => is_bound_there,
+        (Some(McpPort::Fixed(port)), Some(url)) => is_bound_there && url.ends_with(&format!(":{port}/mcp")),
         (None, Some(_)) | (Some(_), None) => false,
     }
 }

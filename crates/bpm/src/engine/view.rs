@@ -57,6 +57,7 @@ impl Engine {
                 version: env!("CARGO_PKG_VERSION").to_owned(),
                 uptime_seconds: seconds(now.since(self.started)),
                 mcp_url: world.mcp_url.clone(),
+                bind: world.bind.map(|address| address.to_string()),
                 containment: if world.cgroup_base.is_some() { "cgroup" } else { "process tree" }.to_owned(),
                 closing: self.fleet.is_closing(),
                 paths: api::Paths {

@@ -1,6 +1,7 @@
 //! The surroundings that runs and builds are started in. Decides nothing and knows no run.
 
 use std::ffi::OsString;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -13,6 +14,8 @@ use crate::store::paths::Project;
 pub struct World {
     pub project: Project,
     pub mcp_url: Option<String>,
+    /// Where the TCP listener is bound, if not to both loopback addresses.
+    pub bind: Option<IpAddr>,
     /// Where runs get cgroups of their own, if anywhere.
     pub cgroup_base: Option<PathBuf>,
     /// The program that becomes a shim or a build when told to: this one.
@@ -30,6 +33,7 @@ impl World {
         World {
             project,
             mcp_url,
+            bind: None,
             cgroup_base,
             executable: PathBuf::from("/proc/self/exe"),
             open_files,

@@ -12,6 +12,7 @@ pub use trusted::{Trusted, trusted};
 
 use std::fs;
 use std::io::{self, Write};
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -66,7 +67,7 @@ impl Manager {
     pub fn take(project: Project, config: Config) -> Result<Manager, Error> {
         let lock = lock::take(&project)?;
         let open_files = limits::raise_open_files();
-        let endpoint = config.mcp_port.map(|port| bind(&project, port)).transpose()?;
+        let endpoint = config.mcp_port.map(|port| bind(&project, config.bind, port)).transpose()?;
         let token = endpoint.as_ref().and_then(|_| keep_token(&project));
         let control = bind_control(&project)?;
         let socket = inode(&project.socket());
@@ -118,7 +119,9 @@ impl Manager {
     /// # Errors
     /// Signals or the relay cannot be set up.
     pub async fn run(self, options: Options, begun: impl FnOnce(&Handle)) -> Result<(), Error> {
-        let world = Arc::new(World::new(self.project.clone(), self.mcp_url(), self.open_files));
+        let mut world = World::new(self.project.clone(), self.mcp_url(), self.open_files);
+        world.bind = self.endpoint.as_ref().and_then(Endpoint::address);
+        let world = Arc::new(world);
         world.set_notice(self.notice);
         let signals = Signals::new().map_err(|error| system("listen for signals", &error))?;
         let (mut engine, handle) = Engine::new(world, &self.config, options.boot);
@@ -135,12 +138,8 @@ impl Manager {
         let mut servers = tokio::task::JoinSet::new();
         servers.spawn(server::serve_unix(self.control, handle.clone(), ended.clone()));
         if let Some(endpoint) = self.endpoint {
-            servers.spawn(server::serve_tcp(
-                endpoint.listeners,
-                handle.clone(),
-                Access::own_user().with_token(self.token),
-                ended.clone(),
-            ));
+            let access = Access::own_user().with_token(self.token).everywhere(endpoint.is_exposed());
+            servers.spawn(server::serve_tcp(endpoint.listeners, handle.clone(), access, ended.clone()));
         }
         let obey = tokio::spawn(signals.obey(handle.clone()));
         let watch = tokio::spawn(end_with(self.project.clone(), handle.clone()));
@@ -175,13 +174,13 @@ async fn end_with(project: Project, handle: Handle) {
 }
 
 /// The configured port, or a leased one that stays the same for the worktree.
-fn bind(project: &Project, port: McpPort) -> Result<Endpoint, Error> {
+fn bind(project: &Project, address: Option<IpAddr>, port: McpPort) -> Result<Endpoint, Error> {
     match port {
-        McpPort::Fixed(port) => server::bind(port),
+        McpPort::Fixed(port) => server::bind(address, port),
         McpPort::Auto => {
             let lease = project.state.join("mcp_port");
             let leased = fs::read_to_string(&lease).ok().and_then(|text| text.trim().parse().ok());
-            let endpoint = server::bind_auto(leased.unwrap_or_else(|| preferred_port(&project.id)))?;
+            let endpoint = server::bind_auto(address, leased.unwrap_or_else(|| preferred_port(&project.id)))?;
             let _ = fs::write(&lease, endpoint.port.to_string());
             Ok(endpoint)
         }

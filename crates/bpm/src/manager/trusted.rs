@@ -28,8 +28,8 @@ pub fn trusted(project: &Project) -> Result<Trusted, Error> {
         Ok(loaded) if trust::is_approved(project, &loaded.content) => {
             return Ok(Trusted { config: loaded.config, notice: None });
         }
-        // nothing in it could be run
-        Ok(loaded) if loaded.config.processes.is_empty() => {
+        // nothing in it could be run, nor let anybody in from elsewhere
+        Ok(loaded) if loaded.config.processes.is_empty() && loaded.config.bind.is_none() => {
             let processes = what_runs(project)?.processes;
             return Ok(Trusted { config: Config { processes, ..loaded.config }, notice: None });
         }

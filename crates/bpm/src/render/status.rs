@@ -69,7 +69,8 @@ fn processes(processes: &[ProcessStatus], style: Style) -> String {
 }
 
 fn header(status: &Status, style: Style) -> String {
-    let ManagerStatus { pid, uptime_seconds, mcp_url, containment, closing, paths, .. } = &status.manager;
+    let ManagerStatus { pid, uptime_seconds, mcp_url, bind, containment, closing, paths, .. } =
+        &status.manager;
     let mode = match (status.mode, status.release_switch_in_seconds) {
         (Mode::Release, _) => "release mode".to_owned(),
         (Mode::Dev, None) => "dev mode".to_owned(),
@@ -78,9 +79,13 @@ fn header(status: &Status, style: Style) -> String {
     let project = safe_line(&paths.project);
     let mut out = format!("{}: {mode}\n", style.paint(Ink::Strong, &project));
     let url = mcp_url.as_ref().map(|url| format!(", {url}")).unwrap_or_default();
+    let bound =
+        bind.as_ref().map(|address| format!(" (bound to {})", safe_line(address))).unwrap_or_default();
     let closing = if *closing { ", ending" } else { "" };
-    let manager =
-        format!("manager {pid}, up {}{closing}, trees by {containment}{url}", seconds(*uptime_seconds));
+    let manager = format!(
+        "manager {pid}, up {}{closing}, trees by {containment}{url}{bound}",
+        seconds(*uptime_seconds)
+    );
     out.push_str(&style.paint(Ink::Faint, &manager));
     out.push('\n');
     out

@@ -97,6 +97,7 @@ fn status(mode: Mode, processes: Vec<ProcessStatus>) -> Status {
             version: "0.1.0".into(),
             uptime_seconds: 93_600.0,
             mcp_url: Some("http://127.0.0.1:3001/mcp".into()),
+            bind: None,
             containment: "cgroup".into(),
             closing: false,
             paths: Paths {

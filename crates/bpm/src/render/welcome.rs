@@ -23,8 +23,10 @@ pub fn welcome(status: &Status) -> String {
         true => writeln!(out, "  processes  none configured"),
         false => writeln!(out, "  processes  {}", names.join(", ")),
     };
+    let bound = |address| format!(" (bound to {})", safe_line(address));
+    let bound = manager.bind.as_deref().map(bound).unwrap_or_default();
     let _ = match &manager.mcp_url {
-        Some(url) => writeln!(out, "  MCP        {}", safe_line(url)),
+        Some(url) => writeln!(out, "  MCP        {}{bound}", safe_line(url)),
         None => writeln!(out, "  MCP        no TCP port (set `mcp_port` for one)"),
     };
     for alarm in &status.alarms {

@@ -2,7 +2,7 @@
 //! origin. Knows nothing of routes.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use bpm_api::{Code, Error};
 use hyper::header::{AUTHORIZATION, HOST, HeaderMap, HeaderValue, ORIGIN};
@@ -17,18 +17,26 @@ use crate::token::Token;
 pub struct Access {
     uid: u32,
     token: Option<Token>,
+    /// Other machines reach the door, too: nothing but the token lets anybody in.
+    everywhere: bool,
 }
 
 impl Access {
     /// The user this program runs as.
     pub fn own_user() -> Access {
-        Access { uid: rustix::process::geteuid().as_raw(), token: None }
+        Access { uid: rustix::process::geteuid().as_raw(), token: None, everywhere: false }
     }
 
     /// Others may speak, too, if they show it.
     #[must_use]
     pub fn with_token(self, token: Option<Token>) -> Access {
         Access { token, ..self }
+    }
+
+    /// The rule for a door that other machines reach, if it is one: each request needs the token.
+    #[must_use]
+    pub fn everywhere(self, everywhere: bool) -> Access {
+        Access { everywhere, ..self }
     }
 
     /// Whether a request can make up for a connection that proves nothing.
@@ -96,6 +104,9 @@ impl Access {
         own: SocketAddr,
         find: impl Fn(&dyn Fn(&Row) -> bool) -> io::Result<Option<Row>>,
     ) -> Result<(), Error> {
+        if self.everywhere {
+            return Err(Error::new(Code::Forbidden, "this address is open to other machines"));
+        }
         let (peer, own) = (canonical(peer), canonical(own));
         if !peer.ip().is_loopback() {
             return Err(Error::new(Code::Forbidden, format!("{} is not this machine", peer.ip())));
@@ -130,34 +141,60 @@ fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
-/// The part of the rule that each request must keep: a loopback `Host` (a name would let a page reach
-/// us by DNS rebinding), and if a browser sent it, a page of our own origin.
-///
-/// # Errors
-///
-/// `forbidden`, naming the header.
-pub(super) fn check_request(request: &Parts, own: SocketAddr) -> Result<(), Error> {
-    let host = single(&request.headers, HOST.as_str())?
-        .ok_or_else(|| Error::new(Code::Forbidden, "no `Host` header"))?;
-    let host = loopback_authority(host, "Host")?;
-    if let Some(authority) = request.uri.authority() {
-        loopback_authority(authority.as_str(), "Host")?;
-    }
-    if let Some(origin) = single(&request.headers, ORIGIN.as_str())? {
-        check_origin(origin, &host, own.port())?;
-    }
-    match single(&request.headers, "sec-fetch-site")? {
-        None | Some("same-origin" | "none") => Ok(()),
-        Some(_) => Err(Error::new(Code::Forbidden, "a web page of another origin may not use the manager")),
+impl Access {
+    /// The part of the rule that each request must keep: a loopback `Host` (a name would let a page reach us by DNS
+    /// rebinding; where other machines are let in, the token keeps pages out, too), and if a browser sent it, a page of
+    /// our own origin.
+    ///
+    /// # Errors
+    ///
+    /// `forbidden`, naming the header.
+    pub(super) fn check_request(&self, request: &Parts, own: SocketAddr) -> Result<(), Error> {
+        let names = if self.everywhere { Names::All } else { Names::Loopback(canonical(own).ip()) };
+        let host = single(&request.headers, HOST.as_str())?
+            .ok_or_else(|| Error::new(Code::Forbidden, "no `Host` header"))?;
+        let host = HostPort::read(host, "Host", names)?;
+        if let Some(authority) = request.uri.authority() {
+            HostPort::read(authority.as_str(), "Host", names)?;
+        }
+        if let Some(origin) = single(&request.headers, ORIGIN.as_str())? {
+            check_origin(origin, &host, own.port(), names)?;
+        }
+        match single(&request.headers, "sec-fetch-site")? {
+            None | Some("same-origin" | "none") => Ok(()),
+            Some(_) => {
+                Err(Error::new(Code::Forbidden, "a web page of another origin may not use the manager"))
+            }
+        }
     }
 }
 
-fn check_origin(origin: &str, host: &HostPort, own_port: u16) -> Result<(), Error> {
+fn check_origin(origin: &str, host: &HostPort, own_port: u16, names: Names) -> Result<(), Error> {
     let stranger =
         || Error::new(Code::Forbidden, format!("`Origin` is `{}`, not the manager's own", clip(origin)));
     let authority = origin.strip_prefix("http://").ok_or_else(stranger)?;
-    let origin = loopback_authority(authority, "Origin")?;
+    let origin = HostPort::read(authority, "Origin", names)?;
     if origin == *host && origin.port == own_port { Ok(()) } else { Err(stranger()) }
+}
+
+/// What a manager may be called.
+#[derive(Clone, Copy, Debug)]
+enum Names {
+    All,
+    /// What every machine calls itself, and the address that the connection went to.
+    Loopback(IpAddr),
+}
+
+impl Names {
+    fn have(self, host: &str) -> bool {
+        match self {
+            Names::All => !host.is_empty(),
+            Names::Loopback(own) => {
+                let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+                matches!(host, "localhost" | "127.0.0.1" | "[::1]") || address.parse() == Ok(own)
+            }
+        }
+    }
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -166,25 +203,29 @@ struct HostPort {
     port: u16,
 }
 
-fn loopback_authority(text: &str, header: &str) -> Result<HostPort, Error> {
-    let found = || {
-        Error::new(
-            Code::Forbidden,
-            format!("`{header}` is `{}`, expected localhost, 127.0.0.1 or [::1]", clip(text)),
-        )
-    };
-    let authority: Authority = text.parse().map_err(|_| found())?;
-    let host = authority.host().to_ascii_lowercase();
-    let has_user = text.contains('@');
-    if has_user || !matches!(host.as_str(), "localhost" | "127.0.0.1" | "[::1]") {
-        return Err(found());
+impl HostPort {
+    fn read(text: &str, header: &str, names: Names) -> Result<HostPort, Error> {
+        let found = || {
+            let expected = match names {
+                Names::All => "a host and a port",
+                Names::Loopback(_) => "localhost, 127.0.0.1 or [::1]",
+            };
+            let found = format!("`{header}` is `{}`, expected {expected}", clip(text));
+            Error::new(Code::Forbidden, found)
+        };
+        let authority: Authority = text.parse().map_err(|_| found())?;
+        let host = authority.host().to_ascii_lowercase();
+        let has_user = text.contains('@');
+        if has_user || !names.have(&host) {
+            return Err(found());
+        }
+        let port = match authority.port() {
+            Some(port) => port.as_u16(),
+            None if text.ends_with(':') || authority.as_str().len() > host.len() => return Err(found()),
+            None => 80,
+        };
+        Ok(HostPort { host, port })
     }
-    let port = match authority.port() {
-        Some(port) => port.as_u16(),
-        None if text.ends_with(':') || authority.as_str().len() > host.len() => return Err(found()),
-        None => 80,
-    };
-    Ok(HostPort { host, port })
 }
 
 /// The header's value where it is there once; twice is somebody playing with parsers.

@@ -1,4 +1,5 @@
-//! Binding the loopback port, both families, with a message that names who has it. Serves nothing.
+//! Binding the TCP port, on loopback in both families or where it is told, with a message that names who has it.
+//! Serves nothing.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
@@ -12,28 +13,50 @@ const AUTO_TRIES: u16 = 200;
 /// Below it a port needs a privilege; above the second one the kernel hands them out by itself.
 const AUTO_LOWEST: u16 = 1024;
 
-/// Listening sockets on one port: 127.0.0.1 and, where the machine has it, ::1.
+/// Listening sockets on one port: 127.0.0.1 and, where the machine has it, ::1; or one other address.
 #[derive(Debug)]
 pub struct Endpoint {
     pub listeners: Vec<TcpListener>,
     pub port: u16,
+    address: Option<IpAddr>,
 }
 
 impl Endpoint {
-    /// What a client is told to connect to.
+    /// What a client on this machine is told to connect to.
     pub fn url(&self) -> String {
-        format!("http://127.0.0.1:{}/mcp", self.port)
+        url(self.address, self.port)
+    }
+
+    /// Where it was told to listen, if not on loopback.
+    pub fn address(&self) -> Option<IpAddr> {
+        self.address
+    }
+
+    /// Whether other machines may reach it.
+    pub fn is_exposed(&self) -> bool {
+        self.address.is_some_and(|address| !address.to_canonical().is_loopback())
     }
 }
 
-/// Binds `port` on loopback. The sockets are close-on-exec, and a port that only has connections in
+/// That of an endpoint that was bound so.
+pub fn url(address: Option<IpAddr>, port: u16) -> String {
+    let host = match address {
+        None => Ipv4Addr::LOCALHOST.into(),
+        Some(IpAddr::V4(any)) if any.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        Some(IpAddr::V6(any)) if any.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        Some(address) => address,
+    };
+    format!("http://{}/mcp", SocketAddr::new(host, port))
+}
+
+/// Binds `port` on `address`, or on loopback. The sockets are close-on-exec, and a port that only has connections in
 /// TIME_WAIT is free.
 ///
 /// # Errors
 ///
 /// `system` when the port is in use (the message names the holder) or may not be bound.
-pub fn bind(port: u16) -> Result<Endpoint, Error> {
-    try_bind(port).map_err(Refused::into_error)
+pub fn bind(address: Option<IpAddr>, port: u16) -> Result<Endpoint, Error> {
+    try_bind(address, port).map_err(Refused::into_error)
 }
 
 /// Binds `preferred`, or else the first free port of a fixed sequence after it, so that the same
@@ -42,11 +65,11 @@ pub fn bind(port: u16) -> Result<Endpoint, Error> {
 /// # Errors
 ///
 /// `system` when nothing in the sequence is free, or binding fails for another reason.
-pub fn bind_auto(preferred: u16) -> Result<Endpoint, Error> {
+pub fn bind_auto(address: Option<IpAddr>, preferred: u16) -> Result<Endpoint, Error> {
     let first = preferred.max(AUTO_LOWEST);
     let mut port = first;
     for _ in 0..AUTO_TRIES {
-        match try_bind(port) {
+        match try_bind(address, port) {
             Ok(endpoint) => return Ok(endpoint),
             Err(refused) if refused.error.kind() == io::ErrorKind::AddrInUse => {}
             Err(refused) => return Err(refused.into_error()),
@@ -73,6 +96,9 @@ impl Refused {
                 .hint("stop it, or set `mcp_port` in `.mcp-run` to another port or to \"auto\"");
         }
         let error = Error::new(Code::System, format!("cannot listen on {}: {}", self.address, self.error));
+        if self.error.kind() == io::ErrorKind::AddrNotAvailable {
+            return error.hint("set `bind` in `.mcp-run` to an address of this machine, or leave it out");
+        }
         if self.error.kind() == io::ErrorKind::PermissionDenied {
             return error.hint("set `mcp_port` in `.mcp-run` to a port from 1024 on");
         }
@@ -80,11 +106,16 @@ impl Refused {
     }
 }
 
-fn try_bind(port: u16) -> Result<Endpoint, Refused> {
+fn try_bind(address: Option<IpAddr>, port: u16) -> Result<Endpoint, Refused> {
     let listen = |ip: IpAddr, port: u16| {
         let address = SocketAddr::new(ip, port);
         TcpListener::bind(address).map_err(|error| Refused { address, error })
     };
+    if let Some(ip) = address {
+        let listener = listen(ip, port)?;
+        let port = listener.local_addr().map_or(port, |bound| bound.port());
+        return Ok(Endpoint { listeners: vec![listener], port, address });
+    }
     let four = listen(Ipv4Addr::LOCALHOST.into(), port)?;
     let port = four.local_addr().map_or(port, |address| address.port());
     let mut listeners = vec![four];
@@ -94,7 +125,7 @@ fn try_bind(port: u16) -> Result<Endpoint, Refused> {
         // Somebody else on ::1 would get what clients send to `localhost`.
         Err(refused) => return Err(refused),
     }
-    Ok(Endpoint { listeners, port })
+    Ok(Endpoint { listeners, port, address })
 }
 
 fn no_ipv6(error: &io::Error) -> bool {
@@ -107,13 +138,13 @@ fn no_ipv6(error: &io::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{bind, bind_auto};
+    use super::{bind, bind_auto, url};
     use bpm_api::Code;
-    use std::net::TcpListener;
+    use std::net::{IpAddr, Ipv6Addr, TcpListener};
 
     #[test]
     fn both_families_share_the_port() {
-        let endpoint = bind(0).unwrap();
+        let endpoint = bind(None, 0).unwrap();
         assert_ne!(endpoint.port, 0);
         for listener in &endpoint.listeners {
             let address = listener.local_addr().unwrap();
@@ -129,7 +160,7 @@ mod tests {
     fn a_port_in_use_names_its_holder() {
         let taken = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = taken.local_addr().unwrap().port();
-        let error = bind(port).unwrap_err();
+        let error = bind(None, port).unwrap_err();
         assert_eq!(error.code, Code::System);
         let start = format!("port {port} is in use by pid {} (`", std::process::id());
         assert!(error.message.starts_with(&start), "{}", error.message);
@@ -139,27 +170,53 @@ mod tests {
     #[test]
     fn a_holder_of_only_ipv6_is_one_too() {
         let Ok(taken) = TcpListener::bind("[::1]:0") else {
-            return assert_eq!(bind(0).unwrap().listeners.len(), 1);
+            return assert_eq!(bind(None, 0).unwrap().listeners.len(), 1);
         };
         let port = taken.local_addr().unwrap().port();
-        let error = bind(port).unwrap_err();
+        let error = bind(None, port).unwrap_err();
         assert!(error.message.contains(&std::process::id().to_string()), "{}", error.message);
     }
 
     #[test]
     fn auto_takes_the_preferred_port_and_else_the_next_free_one() {
-        let probe = bind(0).unwrap();
+        let probe = bind(None, 0).unwrap();
         let preferred = probe.port;
         drop(probe);
-        let first = bind_auto(preferred).unwrap();
+        let first = bind_auto(None, preferred).unwrap();
         assert_eq!(first.port, preferred);
-        let second = bind_auto(preferred).unwrap();
+        let second = bind_auto(None, preferred).unwrap();
         assert!(second.port > preferred);
     }
 
     #[test]
+    fn another_address_is_the_only_one_and_exposes_what_is_not_loopback() {
+        for (address, is_exposed, host) in [
+            ("0.0.0.0", true, "127.0.0.1"),
+            ("127.0.0.1", false, "127.0.0.1"),
+            ("127.0.0.2", false, "127.0.0.2"),
+        ] {
+            let address: IpAddr = address.parse().unwrap();
+            let endpoint = bind(Some(address), 0).unwrap();
+            let bound: Vec<IpAddr> =
+                endpoint.listeners.iter().map(|listener| listener.local_addr().unwrap().ip()).collect();
+            assert_eq!((bound, endpoint.is_exposed()), (vec![address], is_exposed));
+            assert_eq!(endpoint.url(), format!("http://{host}:{}/mcp", endpoint.port));
+        }
+        assert!(!bind(None, 0).unwrap().is_exposed());
+        assert_eq!(url(Some(Ipv6Addr::UNSPECIFIED.into()), 3001), "http://[::1]:3001/mcp");
+        assert_eq!(url(Some("192.168.1.4".parse().unwrap()), 3001), "http://192.168.1.4:3001/mcp");
+    }
+
+    #[test]
+    fn an_address_of_another_machine_is_refused_with_what_to_do() {
+        let error = bind(Some("192.0.2.1".parse().unwrap()), 0).unwrap_err();
+        assert!(error.message.starts_with("cannot listen on 192.0.2.1:0: "), "{error}");
+        assert!(error.hint.unwrap().contains("`bind`"));
+    }
+
+    #[test]
     fn descriptors_do_not_reach_children() {
-        for listener in bind(0).unwrap().listeners {
+        for listener in bind(None, 0).unwrap().listeners {
             let flags = rustix::io::fcntl_getfd(&listener).unwrap();
             assert!(flags.contains(rustix::io::FdFlags::CLOEXEC));
         }

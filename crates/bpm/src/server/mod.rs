@@ -13,7 +13,7 @@ mod unix;
 mod watching;
 
 pub use access::Access;
-pub use endpoint::{Endpoint, bind, bind_auto};
+pub use endpoint::{Endpoint, bind, bind_auto, url};
 pub use mcp::{StdioOptions, serve_stdio};
 pub use tcp::serve_tcp;
 pub use unix::serve_unix;

@@ -1,4 +1,4 @@
-//! The loopback door: MCP, the typed API and `/healthz`, for programs of the same user and for who shows
+//! The TCP door: MCP, the typed API and `/healthz`, for programs of the same user and for who shows
 //! the token. Access is checked before anything of a request is looked at.
 
 use std::io;
@@ -16,11 +16,12 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::accept::{Accept, Gate, Room, serve};
-use super::access::{Access, Shown, check_request};
+use super::access::{Access, Shown};
 use super::mcp::Mcp;
 use super::respond::{self, Body};
 use super::typed::{Typed, is_json};
 use crate::control::Control;
+use crate::sockets;
 
 /// Serves MCP and the typed API on the given listeners until `shutdown`, then ends within about a second.
 pub async fn serve_tcp(
@@ -60,10 +61,14 @@ impl Accept for Loopback {
     type Io = TcpStream;
 
     async fn accept(&self) -> io::Result<TcpStream> {
-        let (stream, _) = self.0.accept().await?;
+        let (stream, peer) = self.0.accept().await?;
         // Without it Nagle and delayed acknowledgements make an answer in two writes take 40 ms. It fails only
         // for a peer that is gone, which the connection's task finds out by itself.
         let _ = stream.set_nodelay(true);
+        // A machine that was switched off says nothing, and its watches would count as clients for ever.
+        if !peer.ip().to_canonical().is_loopback() {
+            let _ = sockets::keep_alive(&stream);
+        }
         Ok(stream)
     }
 }
@@ -94,7 +99,7 @@ struct Doubt {
 impl<C: Control> LoopbackGate<C> {
     /// The refusal, if a page of another origin asks, or somebody who may not. Nothing of a request is looked at before.
     fn refusal(&self, parts: &mut Parts, peer: &Peer) -> Option<Response<Body>> {
-        if let Err(error) = check_request(parts, peer.own) {
+        if let Err(error) = self.access.check_request(parts, peer.own) {
             return Some(respond::error(&error));
         }
         let doubt = peer.doubt.as_deref();

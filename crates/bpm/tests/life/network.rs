@@ -10,7 +10,7 @@ use bpm::control::Control;
 use bpm_api::{Change, Code, EventKind, GetStatus, Mode, Origin, Restart, Status, Stop, Watch};
 use tokio::time::timeout;
 
-use crate::lab::{Lab, shell};
+use crate::lab::{Lab, shell, text};
 
 const PATIENCE: Duration = Duration::from_secs(40);
 
@@ -120,4 +120,33 @@ fn without_a_port_there_is_no_token() {
     let lab = Lab::up(&shell("app", "exec sleep 1000", ""));
     assert_eq!(lab.status().manager.paths.token, None);
     assert!(!lab.state().join("token").exists());
+}
+
+/// Loopback reaches it, too, so that a test can.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bound_to_all_addresses_it_takes_nobody_without_the_token() {
+    let lab = Lab::up(&format!("bind = \"0.0.0.0\"\n{}", config()));
+    let url = url(&lab);
+    assert!(url.to_string().starts_with("http://127.0.0.1:"), "{url}");
+    let error = Client::connect_url(&url, None).await.unwrap_err();
+    assert_eq!(error.code, Code::Forbidden);
+    assert!(error.message.starts_with(&format!("`{url}` wants a token: ")), "{error}");
+    let token = Token::parse(token(&lab).trim()).unwrap();
+    let client = Client::connect_url(&url, Some(token)).await.unwrap();
+    let manager = ask(&client).await.manager;
+    assert_eq!((manager.pid, manager.bind.as_deref()), (lab.manager_pid(), Some("0.0.0.0")));
+    assert!(text(&lab.bpm(&["status"]).stdout).contains(" (bound to 0.0.0.0)"));
+    let told = |lab: &Lab| String::from_utf8(lab.bpm(&["up", "-d"]).stderr).unwrap();
+    assert!(!told(&lab).contains("is another now"), "{}", told(&lab));
+    lab.configure(&config());
+    assert!(told(&lab).contains("`mcp_port` or `bind` is another now"), "{}", told(&lab));
+}
+
+#[test]
+fn nobody_is_let_in_from_elsewhere_by_a_configuration_that_is_not_approved() {
+    let lab = Lab::new("mcp_port = \"auto\"\nbind = \"0.0.0.0\"\n");
+    assert!(lab.bpm(&["run", "--wait", "--", "true"]).status.success());
+    let status = lab.status();
+    assert_eq!(status.manager.mcp_url, None);
+    assert!(status.alarms.iter().any(|alarm| alarm.message.contains("not approved")), "{:?}", status.alarms);
 }

@@ -174,7 +174,7 @@ fn a_port_that_must_wait_for_another_manager_is_said_to() {
     let said = |lab: &Lab| text(&lab.bpm(&["up", "-d"]).stderr);
     assert_eq!(said(&lab), "the configuration is in force; no process changed\n");
     lab.configure(&("mcp_port = 'auto'\n".to_owned() + &shell("a", "exec sleep 1000", "")));
-    assert!(said(&lab).contains("\n`mcp_port` is another now: "), "{}", said(&lab));
+    assert!(said(&lab).contains("\n`mcp_port` or `bind` is another now: "), "{}", said(&lab));
 }
 
 #[test]

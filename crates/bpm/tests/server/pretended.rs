@@ -331,6 +331,7 @@ fn status() -> Status {
             version: text("0.1.0"),
             uptime_seconds: 5.0,
             mcp_url: None,
+            bind: None,
             containment: text("cgroup"),
             closing: false,
             paths: Paths {

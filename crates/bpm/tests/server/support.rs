@@ -37,7 +37,7 @@ impl Server {
     }
 
     pub(crate) fn with(access: Access) -> Server {
-        let Endpoint { listeners, port } = bind(0).unwrap();
+        let Endpoint { listeners, port, .. } = bind(None, 0).unwrap();
         let (control, shutdown) = (Pretended::new(), CancellationToken::new());
         let task = tokio::spawn(serve_tcp(listeners, control.clone(), access, shutdown.clone()));
         Server { control, port, shutdown, task }

@@ -147,3 +147,35 @@ async fn needs_root_another_user_is_let_in_by_the_token_alone() {
     let right = ask(format!("Authorization: Bearer {SECRET}\\r\\n")).await.unwrap();
     assert!(right.starts_with("HTTP/1.1 200 OK\r\n") && right.ends_with("ok\n"), "{right}");
 }
+
+#[tokio::test]
+async fn where_other_machines_are_let_in_the_same_user_shows_the_token_too() {
+    let token = Token::parse(SECRET).unwrap();
+    let server = Server::with(Access::own_user().with_token(Some(token)).everywhere(true));
+    let bearer = format!("Bearer {SECRET}");
+    for path in ["/v1", "/v1/call", "/mcp", "/healthz", "/nowhere"] {
+        let answer = server.client().await.send(Method::GET, path, &[], "").await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{path}");
+        assert_eq!(answer.json()["message"], "this address is open to other machines, and there is no token");
+    }
+    let mut client = server.client().await;
+    for host in ["localhost", "build.example:3001", "192.168.1.4"] {
+        let headers = [("host", host), ("authorization", bearer.as_str())];
+        assert_eq!(client.send(Method::GET, "/v1", &headers, "").await.status, StatusCode::OK, "{host}");
+        let page = [headers[0], headers[1], ("origin", "http://evil.example")];
+        assert_eq!(client.send(Method::GET, "/v1", &page, "").await.status, StatusCode::FORBIDDEN);
+    }
+    // each request, not only the first
+    let answer = client.send(Method::GET, "/v1", &[], "").await;
+    assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn where_there_is_no_token_nobody_from_elsewhere_gets_in() {
+    let server = Server::with(Access::own_user().everywhere(true));
+    let bearer = format!("Bearer {SECRET}");
+    for headers in [vec![], vec![("authorization", bearer.as_str())]] {
+        let answer = server.client().await.send(Method::GET, "/v1", &headers, "").await;
+        assert_eq!(answer.status, StatusCode::FORBIDDEN);
+    }
+}

@@ -26,7 +26,7 @@ impl Doors {
     fn open() -> Doors {
         let directory = tempfile::tempdir().unwrap();
         let listener = UnixListener::bind(directory.path().join("s")).unwrap();
-        let Endpoint { listeners, port, .. } = bind(0).unwrap();
+        let Endpoint { listeners, port, .. } = bind(None, 0).unwrap();
         let (control, shutdown) = (Pretended::new(), CancellationToken::new());
         tokio::spawn(serve_unix(listener, control.clone(), shutdown.clone()));
         tokio::spawn(serve_tcp(listeners, control.clone(), Access::own_user(), shutdown));

@@ -21,7 +21,8 @@ const fn key(name: &'static str, form: &'static str, default: &'static str, mean
 /// All keys, in the order in which they are documented.
 #[rustfmt::skip]
 pub const KEYS: &[Key] = &[
-    key("mcp_port", "port or \"auto\"", "none", "TCP port of the MCP endpoint on the loopback addresses; \"auto\" leases a free one for this worktree"),
+    key("mcp_port", "port or \"auto\"", "none", "TCP port of the MCP endpoint, on the loopback addresses unless `bind` says otherwise; \"auto\" leases a free one for this worktree"),
+    key("bind", "IP address", "none", "address on which the TCP endpoint listens instead of both loopback addresses; on one that is not loopback every request needs the token ([security](security.md))"),
     key("dev_timeout_hours", "hours", "3", "time without a tool call after which the project goes back to release mode"),
     key("idle_exit_minutes", "minutes", "30", "time without a configured process, a task and a client after which the manager ends itself"),
     key("dev_crash_wait_seconds", "seconds", "120", "wait before a restart after a crash in dev mode"),
@@ -68,7 +69,6 @@ pub const KEYS: &[Key] = &[
 
 /// Keys of the contract that a later version brings: a fault until they work.
 pub const LATER: &[&str] = &[
-    "bind",
     "process.NAME.depends_on",
     "process.NAME.ready",
     "process.NAME.health",

@@ -20,6 +20,7 @@ mod text;
 mod tree;
 mod values;
 
+use core::net::IpAddr;
 use std::time::Duration;
 
 pub use self::fault::{Fault, FaultKind, Faults, MAX_KEPT};
@@ -125,6 +126,7 @@ fn read(reader: &mut Reader<'_>, table: &Table) -> Config {
     let top = At { file: 0, span: 0..0 };
     let fields = reader.fields("", "", &top, table);
     let mcp_port = reader.optional(&fields, "mcp_port", mcp_port);
+    let bind = reader.optional(&fields, "bind", bind);
     let timing = timing(reader, &fields);
     let logs = reader
         .optional(&fields, "logs", |reader, field| process::log_limits(reader, field, "logs", DEFAULT_LOGS));
@@ -134,7 +136,10 @@ fn read(reader: &mut Reader<'_>, table: &Table) -> Config {
     if processes.is_empty() {
         notes.push(Note { key: String::new(), message: "no process is configured".to_owned() });
     }
-    Config { mcp_port, timing, logs, processes, notes }
+    if bind.is_some() && mcp_port.is_none() {
+        notes.push(Note { key: "bind".to_owned(), message: "has no effect without `mcp_port`".to_owned() });
+    }
+    Config { mcp_port, bind, timing, logs, processes, notes }
 }
 
 fn mcp_port(reader: &mut Reader<'_>, field: &Field<'_>) -> Option<McpPort> {
@@ -163,6 +168,16 @@ fn mcp_port(reader: &mut Reader<'_>, field: &Field<'_>) -> Option<McpPort> {
             None
         }
     }
+}
+
+fn bind(reader: &mut Reader<'_>, field: &Field<'_>) -> Option<IpAddr> {
+    let address = reader.string(field)?.parse();
+    if address.is_err() {
+        let help =
+            "leave it out for both loopback addresses; \"0.0.0.0\" and \"::\" are all of the machine's";
+        reader.bad_value(field, "an IP address", Some(help.to_owned()));
+    }
+    address.ok()
 }
 
 fn timing(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Timing {

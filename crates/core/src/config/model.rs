@@ -1,6 +1,7 @@
 //! What a configuration says once it has been read: plain data with every default filled in.
 //! Owns the types that the rest of bpm sees. Must not know TOML, positions or files.
 
+use core::net::IpAddr;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Deref;
@@ -16,6 +17,8 @@ use crate::ids::Mode;
 pub struct Config {
     /// Port of the MCP endpoint; `None`: no TCP listener.
     pub mcp_port: Option<McpPort>,
+    /// Where it listens; `None`: on both loopback addresses.
+    pub bind: Option<IpAddr>,
     pub timing: Timing,
     /// Retention for the whole project; each process carries its own resolved copy.
     pub logs: LogLimits,

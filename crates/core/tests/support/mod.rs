@@ -26,7 +26,7 @@ pub(crate) fn config(processes: Vec<Process>) -> Config {
         backoff_initial: secs(1.0),
         backoff_max: secs(300.0),
     };
-    Config { mcp_port: None, timing, logs: log_limits(), processes, notes: Vec::new() }
+    Config { mcp_port: None, bind: None, timing, logs: log_limits(), processes, notes: Vec::new() }
 }
 
 fn log_limits() -> LogLimits {

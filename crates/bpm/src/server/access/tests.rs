@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use bpm_api::{Code, Error};
 use hyper::Request;
 
-use super::{Access, Shown, check_request};
+use super::{Access, Shown};
 use crate::sockets::find_in;
 use crate::token::Token;
 
@@ -19,7 +19,7 @@ fn check(headers: &[(&str, &str)]) -> Result<(), String> {
         request = request.header(*name, *value);
     }
     let (parts, ()) = request.body(()).unwrap().into_parts();
-    check_request(&parts, address("127.0.0.1:3001")).map_err(|error| {
+    Access::own_user().check_request(&parts, address("127.0.0.1:3001")).map_err(|error| {
         assert_eq!(error.code, Code::Forbidden);
         error.message
     })
@@ -102,7 +102,39 @@ fn a_target_that_names_another_host_is_refused() {
         .body(())
         .unwrap()
         .into_parts();
-    assert!(check_request(&parts, address("127.0.0.1:3001")).is_err());
+    assert!(Access::own_user().check_request(&parts, address("127.0.0.1:3001")).is_err());
+}
+
+#[test]
+fn an_address_that_was_bound_is_a_name_of_its_own() {
+    let with = |host: &str, own: &str| {
+        let (parts, ()) = Request::builder().header("host", host).body(()).unwrap().into_parts();
+        Access::own_user().check_request(&parts, address(own)).is_ok()
+    };
+    assert!(with("127.0.0.2:3001", "127.0.0.2:3001") && with("localhost:3001", "127.0.0.2:3001"));
+    assert!(with("127.0.0.2:3001", "[::ffff:127.0.0.2]:3001"));
+    assert!(!with("127.0.0.3:3001", "127.0.0.2:3001") && !with("[127.0.0.2:3001", "127.0.0.2:3001"));
+}
+
+#[test]
+fn where_other_machines_are_let_in_any_host_will_do_and_an_origin_must_still_be_its_own() {
+    let access = Access::own_user().everywhere(true);
+    let with = |headers: &[(&str, &str)]| {
+        let request =
+            headers.iter().fold(Request::builder(), |request, (name, value)| request.header(*name, *value));
+        let (parts, ()) = request.body(()).unwrap().into_parts();
+        access.check_request(&parts, address("10.0.0.7:3001")).is_ok()
+    };
+    for host in ["build.example:3001", "10.0.0.7:3001", "[2001:db8::1]:3001", "localhost:3001"] {
+        assert!(with(&[("host", host)]), "{host}");
+        assert!(with(&[("host", host), ("origin", &format!("http://{host}"))]), "{host}");
+        assert!(!with(&[("host", host), ("origin", "http://evil.example:3001")]), "{host}");
+        assert!(!with(&[("host", host), ("sec-fetch-site", "cross-site")]), "{host}");
+    }
+    for host in ["", ":3001", "build.example:", "ann@build.example:3001", "a b"] {
+        assert!(!with(&[("host", host)]), "{host:?}");
+    }
+    assert!(!with(&[]));
 }
 
 /// A table with one row: peer 127.0.0.1:40000 to 127.0.0.1:3001.
@@ -118,7 +150,7 @@ fn row(state: &str, uid: u32, inode: u64) -> String {
 }
 
 fn peer_in(table: &str, peer: &str, own: &str) -> Result<(), String> {
-    Access { uid: 1000, token: None }
+    Access { uid: 1000, token: None, everywhere: false }
         .check_peer_in(address(peer), address(own), |wanted| find_in(table.as_bytes(), wanted))
         .map_err(|error| error.message)
 }
@@ -128,6 +160,14 @@ fn the_same_user_and_root_are_let_in() {
     for (state, uid) in [("01", 1000), ("01", 0), ("08", 1000)] {
         assert_eq!(peer_in(&row(state, uid, 9), "127.0.0.1:40000", "127.0.0.1:3001"), Ok(()));
     }
+}
+
+#[test]
+fn where_other_machines_are_let_in_no_connection_proves_anything() {
+    let access = Access::own_user().everywhere(true);
+    let unasked = |_: &dyn Fn(&crate::sockets::Row) -> bool| panic!("nothing has to be looked up");
+    let refused = access.check_peer_in(address("127.0.0.1:40000"), address("127.0.0.1:3001"), unasked);
+    assert_eq!(refused.unwrap_err().message, "this address is open to other machines");
 }
 
 #[test]

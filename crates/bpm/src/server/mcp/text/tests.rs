@@ -100,6 +100,7 @@ fn status(processes: Vec<ProcessStatus>) -> Status {
             version: "0.1.0".to_owned(),
             uptime_seconds: 10_920.0,
             mcp_url: Some("http://127.0.0.1:3001/mcp".to_owned()),
+            bind: None,
             containment: "cgroup".to_owned(),
             closing: false,
             paths: Paths {

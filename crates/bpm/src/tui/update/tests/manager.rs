@@ -87,6 +87,7 @@ pub(super) fn status(processes: Vec<ProcessStatus>, tasks: Vec<TaskStatus>) -> S
             version: env!("CARGO_PKG_VERSION").to_owned(),
             uptime_seconds: 1.0,
             mcp_url: None,
+            bind: None,
             containment: "cgroup".to_owned(),
             closing: false,
             paths: Paths { project: path(), config: path(), state: path(), socket: path(), token: None },

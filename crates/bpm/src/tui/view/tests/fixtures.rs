@@ -199,6 +199,7 @@ pub(super) fn status() -> Status {
             version: "0.1.0".to_owned(),
             uptime_seconds: 7260.0,
             mcp_url: Some("http://127.0.0.1:3001/mcp".to_owned()),
+            bind: None,
             containment: "cgroup".to_owned(),
             closing: false,
             paths: Paths {
