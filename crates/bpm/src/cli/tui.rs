@@ -71,11 +71,9 @@ impl Place {
 
 /// The one that is named; else this project's; else the one at the address that the original had.
 async fn find(args: TuiArgs, cx: &Context) -> Result<(Place, Client), Error> {
-    let token = match &args.token_file {
-        Some(file) => Some(Token::from_file(file)?),
-        None => Token::from_environment()?,
-    };
+    let named = args.token_file.as_deref().map(Token::from_file).transpose()?;
     if let Some(url) = args.url {
+        let token = named.map_or_else(Token::from_environment, |token| Ok(Some(token)))?;
         let place = Place::At(url.parse()?, token);
         let first = place.clone().connect().await?;
         return Ok((place, first));
@@ -86,7 +84,8 @@ async fn find(args: TuiArgs, cx: &Context) -> Result<(Place, Client), Error> {
         Err(error) if error.code == Code::NoManager && !cx.is_elsewhere() => error,
         Err(error) => return Err(error),
     };
-    let usual = Place::At(USUAL.parse()?, token);
+    // what is in the environment is for an address that somebody named: here anybody may listen
+    let usual = Place::At(USUAL.parse()?, named);
     match usual.clone().connect().await {
         Ok(first) => Ok((usual, first)),
         Err(_) => {

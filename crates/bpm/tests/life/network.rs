@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bpm::client::{Client, Token, Url};
 use bpm::control::Control;
-use bpm_api::{Change, Code, EventKind, GetStatus, Mode, Origin, Restart, Status, Stop, Watch};
+use bpm_api::{Change, Code, EventKind, GetStatus, Mode, Origin, Output, Restart, Status, Stop, Watch};
 use tokio::time::timeout;
 
 use crate::lab::{Lab, shell, text};
@@ -62,6 +62,34 @@ async fn a_url_gives_what_the_socket_gives() {
         client.ask(Restart { process: Some("nope".to_owned()), ..Restart::default() }, origin()).await;
     let error = again.unwrap_err();
     assert_eq!(error, lab.refused(&["restart", "nope"]));
+    assert_eq!(error.code, Code::UnknownProcess);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_program_prints_comes_by_url_as_it_is_printed() {
+    let lab = Lab::up(&format!(
+        "mcp_port = \"auto\"\n{}",
+        shell("app", "while read line; do echo got $line; done", "pty = true")
+    ));
+    lab.running("app");
+    let client = Client::connect_url(&url(&lab), None).await.unwrap();
+    let mut output = client.output(Output { target: "app".to_owned() }).await.unwrap();
+    assert!(lab.bpm(&["send", "app", "hello", "--key", "enter"]).status.success());
+    let mut printed = Vec::new();
+    let whole = async {
+        while let Some(bytes) = output.next().await {
+            printed.extend_from_slice(&bytes);
+            if String::from_utf8_lossy(&printed).contains("got hello\r\n") {
+                return true;
+            }
+        }
+        false
+    };
+    assert!(timeout(PATIENCE, whole).await.expect("it is silent"), "{:?}", String::from_utf8_lossy(&printed));
+    lab.bpm(&["stop", "app"]);
+    let end = async { while output.next().await.is_some() {} };
+    timeout(PATIENCE, end).await.expect("it goes on after the program");
+    let error = client.output(Output { target: "nope".to_owned() }).await.unwrap_err();
     assert_eq!(error.code, Code::UnknownProcess);
 }
 

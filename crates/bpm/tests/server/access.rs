@@ -11,12 +11,13 @@ use crate::support::Server;
 const METHODS: [Method; 6] =
     [Method::GET, Method::POST, Method::DELETE, Method::OPTIONS, Method::HEAD, Method::PUT];
 
-const PATHS: [&str; 8] = [
+const PATHS: [&str; 9] = [
     "/mcp",
     "/healthz",
     "/v1",
     "/v1/call",
     "/v1/watch",
+    "/v1/output",
     "/",
     "/nowhere",
     "/.well-known/oauth-protected-resource",

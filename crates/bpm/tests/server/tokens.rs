@@ -42,7 +42,7 @@ async fn the_right_token_changes_nothing_for_the_same_user() {
 async fn a_wrong_token_is_refused_on_every_route_even_to_the_same_user() {
     let server = server();
     for wrong in ["Bearer 0123", "Bearer", "Basic YTpi", ""] {
-        for path in ["/v1", "/v1/call", "/v1/watch", "/mcp", "/healthz", "/nowhere"] {
+        for path in ["/v1", "/v1/call", "/v1/watch", "/v1/output", "/mcp", "/healthz", "/nowhere"] {
             for method in [Method::GET, Method::POST] {
                 let headers = [("authorization", wrong), ("content-type", "application/json")];
                 let mut client = server.client().await;

@@ -106,7 +106,7 @@ async fn what_a_form_can_send_is_no_request() {
         Some("text/plain; application/json"),
     ] {
         let headers: Vec<(&str, &str)> = kind.into_iter().map(|kind| ("content-type", kind)).collect();
-        for path in ["/v1/call", "/v1/watch"] {
+        for path in ["/v1/call", "/v1/watch", "/v1/output"] {
             let answer = server.client().await.send(Method::POST, path, &headers, body.clone()).await;
             assert_eq!(answer.status, StatusCode::UNSUPPORTED_MEDIA_TYPE, "{kind:?}");
             assert_eq!(answer.json()["code"], "invalid_parameter");
