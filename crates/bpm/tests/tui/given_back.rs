@@ -4,8 +4,8 @@ use std::process::Stdio;
 
 use rustix::process::Signal;
 
-use crate::lab::{Lab, send, shell, text};
-use crate::tmux::Screen;
+use crate::lab::{Lab, alive, send, shell, text};
+use crate::tmux::{Screen, child_of};
 
 fn project() -> Lab {
     Lab::up(&shell("app", "echo the program is up; exec sleep 1000", ""))
@@ -48,15 +48,9 @@ fn shown(lab: &Lab) -> (Screen, Modes, u32) {
     let bpm = lab.command();
     screen.press(&[&format!("{} tui; echo it ended with $?", bpm.get_program().display()), "Enter"]);
     screen.wait("the alternate screen", |screen| (screen.asked("#{alternate_on}") == "1").then_some(()));
-    screen.wait_for("┐");
+    screen.wait_for("app");
     let pid = screen.wait("the program", |screen| child_of(screen.pid()));
     (screen, before, pid)
-}
-
-/// The pid of the one child.
-fn child_of(pid: u32) -> Option<u32> {
-    let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
-    children.split_whitespace().next().map(|pid| pid.parse().unwrap())
 }
 
 #[test]
@@ -83,6 +77,24 @@ fn needs_tmux_signals_give_the_terminal_back() {
 
 #[test]
 #[ignore = "needs tmux"]
+fn needs_tmux_the_shell_and_the_program_take_turns() {
+    let lab = project();
+    let (screen, before, _) = shown(&lab);
+    for _ in 0..3 {
+        screen.press(&["C-z"]);
+        screen.wait_for("Stopped");
+        assert_same(&screen, &before);
+        screen.press(&["fg", "Enter"]);
+        screen.wait("the alternate screen", |screen| (screen.asked("#{alternate_on}") == "1").then_some(()));
+        screen.wait_for("app");
+    }
+    screen.press(&["q"]);
+    screen.wait("the screen of before", |screen| (screen.asked("#{alternate_on}") == "0").then_some(()));
+    assert_same(&screen, &before);
+}
+
+#[test]
+#[ignore = "needs tmux"]
 fn needs_tmux_a_manager_that_died_is_no_reason_to_keep_the_terminal() {
     let mut lab = project();
     let (screen, before, _) = shown(&lab);
@@ -97,10 +109,10 @@ fn needs_tmux_a_manager_that_died_is_no_reason_to_keep_the_terminal() {
 fn needs_tmux_a_terminal_that_goes_takes_the_program_with_it() {
     let lab = project();
     let screen = Screen::tui(&lab, 80, 24, &[]);
-    screen.wait_for("┐");
+    screen.wait_for("app");
     let pid = screen.pid();
     drop(screen);
-    assert!(!crate::lab::alive(pid));
+    lab.wait_for("the program ends", |_| (!alive(pid)).then_some(()));
 }
 
 #[test]

@@ -10,6 +10,12 @@
 
 #[path = "../life/lab.rs"]
 mod lab;
+mod shown;
 mod tmux;
 
+mod elsewhere;
 mod given_back;
+mod hostile;
+mod keys;
+mod plain;
+mod trouble;

@@ -59,7 +59,10 @@ impl Screen {
             tmux.env_remove(name);
         }
         let (columns, rows) = (columns.to_string(), rows.to_string());
-        tmux.args(["new-session", "-d", "-x", &columns, "-y", &rows, "--"]).args(command);
+        tmux.args(["new-session", "-d", "-x", &columns, "-y", &rows, "--"]);
+        // tmux's own word on how it ended is sometimes lost
+        tmux.args(["sh", "-c", "code=$1; shift; \"$@\"; echo $? > \"$code\"", "sh"]).arg(screen.file("code"));
+        tmux.args(command);
         must(&mut tmux);
         screen.server = pidfd(&screen.asked("#{pid}"));
         screen.pane = pidfd(&screen.asked("#{pane_pid}"));
@@ -86,9 +89,10 @@ impl Screen {
         self.run(&["display-message", "-p", format]).trim_end_matches('\n').to_owned()
     }
 
-    /// The process that the terminal was opened with.
+    /// The command's process.
     pub fn pid(&self) -> u32 {
-        self.asked("#{pane_pid}").parse().unwrap()
+        let shell = self.asked("#{pane_pid}").parse().unwrap();
+        self.wait("the command", |_| child_of(shell))
     }
 
     /// Keys by tmux's names (`Enter`, `C-u`, `PPage`), or characters.
@@ -184,13 +188,14 @@ impl Screen {
         })
     }
 
-    /// Waits until the command has ended, and gives its exit code.
+    /// Waits until the command has ended, and gives its exit code (as shells do: 128 and a signal's number).
     pub fn ended(&self) -> i32 {
-        self.wait("the command ends", |screen| {
-            (screen.asked("#{pane_dead}") == "1").then(|| screen.asked("#{pane_dead_status}"))
-        })
-        .parse()
-        .unwrap_or(-1)
+        let code = |screen: &Screen| fs::read_to_string(screen.file("code")).ok()?.trim().parse().ok();
+        self.wait("the command ends", code)
+    }
+
+    pub fn has_ended(&self) -> bool {
+        self.file("code").exists()
     }
 }
 
@@ -214,6 +219,12 @@ impl Drop for Screen {
 fn pidfd(pid: &str) -> Option<OwnedFd> {
     let pid = Pid::from_raw(pid.parse().unwrap()).unwrap();
     pidfd_open(pid, PidfdFlags::empty()).ok()
+}
+
+/// The first of its children.
+pub fn child_of(pid: u32) -> Option<u32> {
+    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;
+    children.split_whitespace().next().map(|pid| pid.parse().unwrap())
 }
 
 /// Whether it ends soon.

@@ -66,7 +66,9 @@ impl Screen {
 
     /// The next frame is drawn whole.
     pub(super) fn clear(&mut self) -> io::Result<()> {
-        self.terminal.clear()
+        // `Terminal::clear` asks where the cursor is, and would wait for an answer that our own reading takes
+        let whole = self.terminal.size()?.into();
+        self.terminal.resize(whole)
     }
 
     pub(super) fn capture_mouse(&mut self, on: bool) -> io::Result<()> {
@@ -85,7 +87,7 @@ impl Screen {
 
     pub(super) fn enter_again(&mut self) -> io::Result<()> {
         take(self.mouse)?;
-        self.terminal.clear()
+        self.clear()
     }
 
     /// Stops this program, and whoever was started with it, until the shell continues it.

@@ -7,7 +7,9 @@ use super::{notes, select};
 /// The run before or after the one that is shown; after the newest there is none.
 pub(super) fn step(model: &mut Model, older: bool) {
     let Some(source) = model.log.source.clone() else { return };
-    let (shown, newest) = (source.run.unwrap_or(model.log.run), model.log.newest);
+    let newest = model.log.newest;
+    // while nothing of it has come, the newest one is known by its number alone
+    let shown = source.run.unwrap_or(if model.log.run == 0 { newest } else { model.log.run });
     let what = if source.builds { "build" } else { "run" };
     let run = if older { shown.checked_sub(1) } else { shown.checked_add(1) };
     match run {

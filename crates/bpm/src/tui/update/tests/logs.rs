@@ -1,7 +1,7 @@
 //! The output panel: following, pausing, scrolling, runs.
 
 use bpm_api::Change;
-use crossterm::event::KeyCode;
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::world::World;
 use crate::tui::message::Message;
@@ -135,6 +135,19 @@ fn a_new_run_takes_the_place_of_the_one_that_was_followed() {
     assert_eq!(world.screen(), ["run 2 begins"]);
     world.keys("[[[");
     assert_eq!(world.note().1, "there is no older run");
+}
+
+#[test]
+fn runs_are_changed_faster_than_they_are_read() {
+    let mut world = World::new();
+    for run in 2..=4 {
+        world.print("api", run, &["it begins"]);
+    }
+    for key in "[[]]]][".chars() {
+        world.say(Message::Key(KeyEvent::new(KeyCode::Char(key), KeyModifiers::NONE)));
+    }
+    world.answer();
+    assert_eq!(world.model.log.run, 3);
 }
 
 #[test]
