@@ -1,5 +1,6 @@
 //! The manager and its faces. `ARCHITECTURE.md` says who may use whom.
 
+pub mod attach;
 pub mod cli;
 pub mod client;
 pub mod control;

@@ -2,6 +2,7 @@
 //! answer rendered, and returns an exit code. Must not decide anything that a manager decides.
 
 mod allow;
+mod attach;
 mod build_log;
 mod check;
 mod context;
@@ -95,6 +96,7 @@ enum Verb {
     Tasks(tasks::TasksArgs),
     Wait(wait::WaitArgs),
     Send(send::SendArgs),
+    Attach(attach::AttachArgs),
     Signal(signal::SignalArgs),
     Why(why::WhyArgs),
     Check(check::CheckArgs),
@@ -136,6 +138,7 @@ async fn run(verb: Verb, cx: &Context) -> Result<ExitCode, Failure> {
         Verb::Tasks(args) => tasks::run(args, cx).await,
         Verb::Wait(args) => wait::run(args, cx).await,
         Verb::Send(args) => send::run(args, cx).await,
+        Verb::Attach(args) => attach::run(args, cx).await,
         Verb::Signal(args) => signal::run(args, cx).await,
         Verb::Why(args) => why::run(args, cx).await,
         Verb::Check(args) => check::run(&args, cx),

@@ -32,6 +32,7 @@ fn every_verb_has_help_with_examples() {
         "wait",
         "send",
         "signal",
+        "attach",
         "install",
         "up",
         "allow",

@@ -14,5 +14,7 @@ mod agent;
 #[path = "../life/lab.rs"]
 mod lab;
 
+mod attach;
 mod output;
+mod seat;
 mod signals;

@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 
 use super::super::message::{Command, Message};
 use super::link::Current;
+use crate::attach;
 use crate::client;
 use crate::control::Control;
 
@@ -95,7 +96,10 @@ impl Hands {
     /// Gives the terminal to a run's own; how it was left, in words.
     pub(super) async fn attach(&self, target: &str) -> Result<String, Error> {
         match self.current.client() {
-            Some(_) => Err(Error::new(Code::Internal, format!("cannot attach to `{target}` yet"))),
+            Some(client) => {
+                let left = attach::attach(&client, target, self.origin.clone()).await;
+                left.map(|left| left.to_string())
+            }
             None => Err(Error::new(Code::NoManager, "the manager has gone")),
         }
     }
