@@ -48,10 +48,10 @@ pub enum How {
 /// What the manager says otherwise.
 pub async fn attach<C: Control>(control: &C, target: &str, origin: Origin) -> Result<Left, Error> {
     let own = Own::open()?;
-    let live = Live::find(control, target, &origin).await?;
     let signals = Signals::listen().map_err(|error| own::unusable(&error))?;
     // before the last lines are read: nothing of what comes then is missed
-    let chunks = control.output(Output { target: live.id.clone() }).await?;
+    let chunks = control.output(Output { target: target.to_owned() }).await?;
+    let live = Live::find(control, target, &origin).await?;
     let (_, rows) = own.size();
     let before = live.last_lines(control, rows, &origin).await;
     let notice = format!("attached to `{}`, run {}; ctrl-] leaves\r\n", live.id, live.run);

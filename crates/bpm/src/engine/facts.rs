@@ -3,7 +3,7 @@
 use bpm_core::config::ErrorRules;
 use bpm_core::fleet::Ending;
 use bpm_core::ids::{Name, RunId, task_number};
-use bpm_core::service::{Rest, Service};
+use bpm_core::service::{Phase, Rest, Service};
 use bpm_core::time::Time;
 
 use tokio::sync::mpsc;
@@ -56,6 +56,19 @@ pub(super) struct Build {
 }
 
 impl Engine {
+    /// Answers who wants the live run of a process. One that is on its way, or not yet found again, is waited for.
+    pub(super) fn answer_for_runs(&mut self) {
+        for (process, reply) in std::mem::take(&mut self.wanted_runs) {
+            let phase = self.fleet.service(&process).and_then(Service::live).map(|run| run.phase);
+            match phase {
+                Some(Phase::Waiting | Phase::Spawning | Phase::Adopting) if !reply.is_closed() => {
+                    self.wanted_runs.push((process, reply));
+                }
+                _ => drop(reply.send(self.live_run(&process))),
+            }
+        }
+    }
+
     pub(super) fn live_run(&self, process: &Name) -> Option<LiveRun> {
         let run = self.fleet.service(process)?.live().filter(|run| run.pid.is_some())?;
         let id = RunId { process: process.clone(), number: run.number };

@@ -78,7 +78,7 @@ pub(super) enum Message {
         names: Vec<String>,
         reply: oneshot::Sender<Result<Vec<Known>, Error>>,
     },
-    /// The run of a process or task that is up.
+    /// The run of a process or task that is up; one that is on its way is waited for.
     LiveRun {
         process: Name,
         reply: oneshot::Sender<Option<LiveRun>>,

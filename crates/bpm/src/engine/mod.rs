@@ -42,6 +42,7 @@ use crate::store;
 use crate::store::build_progress::Progress;
 
 use asking::Keystrokes;
+use facts::LiveRun;
 use hub::Hub;
 use message::{Message, saved_after};
 use notes::Notes;
@@ -82,6 +83,8 @@ pub struct Engine {
     adopting: HashSet<RunId>,
     boot: Option<Boot>,
     boot_at_latest: Instant,
+    /// Who waits for the live run of a process or task.
+    wanted_runs: Vec<(Name, oneshot::Sender<Option<LiveRun>>)>,
     /// Runs that have a terminal, by what their shims say.
     terminals: HashSet<RunId>,
     /// Disk errors of the logs that are being written.
@@ -121,6 +124,7 @@ impl Engine {
             adopting: HashSet::new(),
             boot: Some(boot),
             boot_at_latest: Instant::now() + ADOPTION,
+            wanted_runs: Vec::new(),
             terminals: HashSet::new(),
             log_alarms: BTreeMap::new(),
             progress: HashMap::new(),
@@ -179,6 +183,7 @@ impl Engine {
             actions.append(&mut self.fleet.step(Event::Tick, now));
         }
         self.carry_out(actions);
+        self.answer_for_runs();
         self.boot_when_adopted();
     }
 
@@ -232,9 +237,7 @@ impl Engine {
             Message::Resolve { names, reply } => {
                 let _ = reply.send(names.iter().map(|name| self.resolve(name)).collect());
             }
-            Message::LiveRun { process, reply } => {
-                let _ = reply.send(self.live_run(&process));
-            }
+            Message::LiveRun { process, reply } => self.wanted_runs.push((process, reply)),
             Message::Facts { names, reply } => {
                 let _ = reply.send(names.iter().map(|name| self.facts(name, now)).collect());
             }

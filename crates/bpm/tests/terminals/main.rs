@@ -15,6 +15,7 @@ mod agent;
 mod lab;
 
 mod attach;
+mod late;
 mod output;
 mod seat;
 mod signals;

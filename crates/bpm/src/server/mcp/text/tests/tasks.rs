@@ -119,6 +119,7 @@ fn what_was_typed_and_what_came_of_it() {
         sent(None, None),
         sent(Some(true), Some(page(vec![line(1, 7, true, "42", 1)]))),
         sent(Some(false), Some(page(Vec::new()))),
+        Reply::Input(InputSent { target: "t2".to_owned(), bytes: 6, unsure: true, seen: None, output: None }),
     ];
     insta::assert_snapshot!(answers.each_ref().map(show).join("\n---\n"));
 }
