@@ -6,6 +6,7 @@ mod cursor;
 mod digest;
 mod draft;
 mod fail;
+mod filters;
 mod follow;
 mod kept;
 mod merge;
@@ -27,6 +28,7 @@ use bpm_logs::{Now, economy};
 use crate::store::paths::Project;
 
 pub use assemble::{Assembler, TextLine};
+pub use filters::Filters;
 pub use follow::{Begin, Follow, Lost, Selection};
 pub use merge::Printed;
 pub use names::{all as all_names, on_disk, only_one, unknown_process};

@@ -1,16 +1,17 @@
 //! Some lines of one log from any place, for whoever scrolls. Costs what the answer costs, not what the log does.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
-use bpm_api::{Error, LogWindow, ReadFrom, ReadLog, ReadOnly, Stream, WindowLine};
+use bpm_api::{Error, LogWindow, ReadFrom, ReadLog, Stream, WindowLine};
 use bpm_core::config::ErrorRules;
-use bpm_logs::errors::{Detector, Extra};
-use bpm_logs::window::{Ask, Only, Place, Seen};
-use bpm_logs::{Pattern, RunLog};
+use bpm_logs::RunLog;
+use bpm_logs::window::{Ask, Place, Seen};
 use bpm_shim::launch::Presence;
 
-use super::fail::{invalid, log_unreadable, search_failed};
+use super::fail::{invalid, log_unreadable};
+use super::filters::{Filter, Filters};
 use super::kept::Kept;
 use super::since::rfc3339;
 use super::standing::presence;
@@ -38,8 +39,13 @@ pub struct Whose {
 ///
 /// # Errors
 /// `InvalidParameter` naming the parameter, `UnknownRun`, `System` where the log cannot be read.
-pub fn window(project: &Project, whose: &Whose, ask: &ReadLog) -> Result<LogWindow, Error> {
-    let question = Question::new(ask, whose)?;
+pub fn window(
+    project: &Project,
+    whose: &Whose,
+    ask: &ReadLog,
+    filters: &Filters,
+) -> Result<LogWindow, Error> {
+    let question = Question::new(ask, filters.of(&ask.only, &whose.errors)?)?;
     let what = if ask.builds { What::Builds } else { What::Runs };
     let dir = what.dir(project, &whose.id);
     let kept = Kept::read(&dir)?;
@@ -78,21 +84,15 @@ fn has_ended(dir: &Path, old: bool) -> bool {
 
 /// A question whose parameters are checked.
 struct Question {
-    only: Filter,
+    filter: Arc<Filter>,
     place: Place,
     lines: usize,
     max_bytes: usize,
     max_line_bytes: usize,
 }
 
-enum Filter {
-    All,
-    Matching(Pattern),
-    Errors(Detector),
-}
-
 impl Question {
-    fn new(ask: &ReadLog, whose: &Whose) -> Result<Question, Error> {
+    fn new(ask: &ReadLog, filter: Arc<Filter>) -> Result<Question, Error> {
         if ask.lines > MAX_LINES {
             return Err(invalid(format!("`lines` is {}, expected at most {MAX_LINES}", ask.lines))
                 .hint("ask again `after` or `before` the last line of the answer"));
@@ -102,13 +102,6 @@ impl Question {
             return Err(invalid(format!("`max_bytes` is {max_bytes}, expected at most {MAX_PAGE_BYTES}"))
                 .hint("ask again from where the answer broke off"));
         }
-        let only = match &ask.only {
-            ReadOnly::All => Filter::All,
-            ReadOnly::Matching(pattern) => {
-                Filter::Matching(Pattern::new(pattern).map_err(|error| search_failed("", &error))?)
-            }
-            ReadOnly::Errors => Filter::Errors(detector(&whose.errors)?),
-        };
         let place = match ask.from {
             ReadFrom::End => Place::End,
             ReadFrom::After(line) => Place::After(line),
@@ -117,7 +110,7 @@ impl Question {
         let bytes = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
         let max_line_bytes = bytes(ask.max_line_bytes.unwrap_or(USUAL_LINE_BYTES).into());
         Ok(Question {
-            only,
+            filter,
             place,
             lines: usize::try_from(ask.lines).unwrap_or(usize::MAX),
             max_bytes: bytes(max_bytes),
@@ -128,11 +121,7 @@ impl Question {
     fn ask(&self) -> Ask<'_> {
         Ask {
             place: self.place,
-            only: match &self.only {
-                Filter::All => Only::All,
-                Filter::Matching(pattern) => Only::Matching(pattern),
-                Filter::Errors(detector) => Only::Errors(detector),
-            },
+            only: self.filter.only(),
             lines: self.lines,
             max_bytes: self.max_bytes,
             max_line_bytes: self.max_line_bytes,
@@ -140,14 +129,6 @@ impl Question {
             look_for: LOOK_FOR,
         }
     }
-}
-
-fn detector(own: &ErrorRules) -> Result<Detector, Error> {
-    let own = Extra { matches: own.matches.clone(), ignore: own.ignore.clone() };
-    // Their syntax and size were checked with the configuration.
-    Detector::new(&own)
-        .or_else(|_| Detector::new(&Extra::default()))
-        .map_err(|error| Error::new(bpm_api::Code::Internal, format!("cannot look for errors: {error}")))
 }
 
 fn line(seen: Seen) -> WindowLine {

@@ -120,3 +120,21 @@ async fn a_build_is_told_of_when_it_begins_prints_and_ends_and_the_next_one_too(
     told_until(&agent, &mut late, |window| window.run == 3 && window.ended).await;
     assert_eq!(ends(&kept(&agent, "app").await.builds)[2], (3, "cancelled", false));
 }
+
+#[tokio::test]
+async fn a_log_that_is_watched_under_two_names_is_told_of_under_both() {
+    let lab = Lab::up("");
+    let agent = Agent::of(&lab).await;
+    agent
+        .ask(named("talk", shell("until test -e go; do sleep 0.01; done; echo hello; exec sleep 600")))
+        .await;
+    let watch = Watch { logs: vec!["talk".to_owned(), "t1".to_owned()], ..Watch::default() };
+    let mut changes = agent.client().watch(watch).await.unwrap();
+    lab.write("go", "");
+    let mut told = Vec::new();
+    for _ in 0..2 {
+        let patience = std::time::Duration::from_secs_f64(PATIENCE);
+        told.push(tokio::time::timeout(patience, changes.next()).await.expect("a change in time").unwrap());
+    }
+    assert_eq!(told, [Change::Log("t1".to_owned()), Change::Log("talk".to_owned())]);
+}

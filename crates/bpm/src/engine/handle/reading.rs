@@ -1,5 +1,7 @@
 //! Logs line by line, for whoever scrolls, and which of them are kept.
 
+use std::sync::Arc;
+
 use bpm_api::{Code, Error, GetRuns, LogWindow, ReadLog, Runs};
 
 use super::Handle;
@@ -9,9 +11,9 @@ use crate::logbook::{self, Whose};
 impl Handle {
     pub(super) async fn read_log(&self, ask: ReadLog) -> Result<LogWindow, Error> {
         let whose = self.whose_logs(&ask.target).await?;
-        let project = self.project().clone();
+        let (project, filters) = (self.project().clone(), Arc::clone(&self.filters));
         let _turn = self.log_hub().turn().await;
-        let read = tokio::task::spawn_blocking(move || logbook::window(&project, &whose, &ask));
+        let read = tokio::task::spawn_blocking(move || logbook::window(&project, &whose, &ask, &filters));
         read.await.map_err(|error| Error::new(Code::Internal, format!("the log was not read: {error}")))?
     }
 

@@ -5,7 +5,7 @@ use bpm_core::config::ErrorRules;
 use bpm_logs::{Limits, Now, Stream, Writer};
 
 use super::Bench;
-use crate::logbook::{What, Whose, runs, window};
+use crate::logbook::{Filters, What, Whose, runs, window};
 use crate::store::asked;
 
 fn ask(from: ReadFrom, lines: u32) -> ReadLog {
@@ -24,7 +24,7 @@ fn ask(from: ReadFrom, lines: u32) -> ReadLog {
 fn try_read(bench: &Bench, ask: &ReadLog) -> Result<LogWindow, Error> {
     let errors = ErrorRules { matches: vec!["^oops".to_owned()], ignore: Vec::new() };
     let whose = Whose { id: "api".to_owned(), label: ask.target.clone(), errors };
-    window(&bench.project, &whose, ask)
+    window(&bench.project, &whose, ask, &Filters::default())
 }
 
 fn read(bench: &Bench, ask: &ReadLog) -> LogWindow {
