@@ -16,7 +16,7 @@ fn needs_tmux_a_manager_is_killed_and_started_again_under_it() {
     for _ in 0..2 {
         lab.kill_manager();
         // it says so, and goes on showing what was known
-        let shown = screen.wait_for("the manager has gone");
+        let shown = screen.wait_for("the manager is gone");
         assert!(shown.contains("app") && shown.contains("alive"), "{shown}");
         assert_intact(&shown, 100, 30);
         // keys are answered all the same

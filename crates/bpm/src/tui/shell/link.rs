@@ -102,6 +102,5 @@ async fn connect_again(connect: &Connect, why: Error, told: &Sender<Message>) ->
 }
 
 fn gone() -> Error {
-    Error::new(Code::NoManager, "the manager has gone")
-        .hint("programs go on; `bpm up -d` starts the next one")
+    Error::new(Code::NoManager, "the connection has ended").hint("`bpm up -d` starts the next one")
 }

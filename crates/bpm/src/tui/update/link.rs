@@ -80,7 +80,7 @@ pub(super) fn disconnected(model: &mut Model, error: Error, again: Duration) {
         Link::Down { label, since, tries, .. } => (label.clone(), *since, tries.saturating_add(1)),
     };
     if tries == 1 {
-        notes::failed(model, "connection", &error);
+        notes::failed(model, "manager", &error);
     }
     model.link = Link::Down { label, error, since, next_try, tries };
     forget_questions(model);

@@ -196,7 +196,7 @@ fn empty(model: &Model, painter: &mut Painter<'_>, room: Rect) {
     let text = match (&model.link, &model.status) {
         (Link::Connecting { .. }, _) => "connecting …",
         (_, None) => "nothing is known yet",
-        (_, Some(_)) => "no process is configured: `bpm init` writes a .mcp-run; press : to run a command",
+        (_, Some(_)) => "no process is configured in .mcp-run; press : to run a command",
     };
     super::say(painter, room, Ink::Faint, text);
 }
