@@ -290,9 +290,14 @@ fn steers(desk: &Desk, action: Action, key: &str) {
             desk.select("app");
         }
         _ => {
+            assert_eq!(action, Action::Attach);
             desk.select("term");
             desk.press(key);
-            screen.wait_for("attach");
+            screen.wait_for("ctrl-] leaves");
+            desk.type_line("from nearby");
+            screen.wait_for("echo from nearby");
+            desk.press("C-]");
+            desk.until("the panels are back", |output| output.is_of("term") && output.has("echo from nearby"));
             desk.select("app");
         }
     }

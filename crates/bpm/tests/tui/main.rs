@@ -17,5 +17,6 @@ mod elsewhere;
 mod given_back;
 mod hostile;
 mod keys;
+mod picture;
 mod plain;
 mod trouble;
