@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 
-use bpm_api::{BuildStatus, EventKind, ProcessStatus, Sample, State, TaskState, TaskStatus};
+use bpm_api::{BuildStatus, Event, EventKind, ProcessStatus, Sample, State, TaskState, TaskStatus};
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
@@ -16,7 +16,7 @@ use super::{focused, title};
 use crate::render;
 use crate::tui::layout::inside;
 use crate::tui::model::history::Point;
-use crate::tui::model::{Model, Panel, Target};
+use crate::tui::model::{Model, Panel};
 
 /// Columns of a sparkline, at most.
 const SPARK: usize = 40;
@@ -176,27 +176,17 @@ impl Page {
     /// What happened, the newest first.
     fn events(&mut self, model: &Model) {
         let Some(target) = &model.selected else { return };
+        let known = model.events.get(target.name()).into_iter().flatten();
+        let mut events: Vec<&Event> =
+            known.filter(|event| event.kind != EventKind::BuildProgress).rev().collect();
+        events.sort_by_key(|event| Reverse(&event.time));
         let clock = Clock { offset_seconds: model.look.offset_seconds, now_ms: model.now.wall_ms };
-        let mut events: Vec<(&str, &str, Option<&str>)> = Vec::new();
-        if let Some(process) = model.process() {
-            events.extend(process.events.iter().map(|it| (&*it.time, &*it.text, it.by.as_deref())));
-        }
-        let known = match target {
-            Target::Process(name) | Target::Task(name) => model.events.get(name),
-        };
-        for event in known.into_iter().flatten().filter(|it| it.kind != EventKind::BuildProgress) {
-            if !events.iter().any(|(time, text, _)| *time == event.time && *text == event.text) {
-                events.push((&event.time, &event.text, event.by.as_deref()));
-            }
-        }
-        events.reverse();
-        events.sort_by_key(|(time, ..)| Reverse(*time));
-        for (time, text, by) in events {
-            let by = by.map(|by| format!(" ({by})")).unwrap_or_default();
+        for Event { time, text, by, .. } in events {
+            let by = by.as_ref().map(|by| format!(" ({by})")).unwrap_or_default();
             let theme = self.theme;
             self.lines.push(line([
                 theme.span(Ink::Faint, clock.told(time) + " "),
-                theme.span(Ink::Text, text.to_owned()),
+                theme.span(Ink::Text, text.clone()),
                 theme.span(Ink::Faint, by),
             ]));
         }

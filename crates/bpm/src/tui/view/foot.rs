@@ -97,7 +97,7 @@ fn label(prompt: &Prompt) -> String {
         PromptKind::Input => format!("type into{of}: "),
         PromptKind::Signal => format!("signal to{of}: "),
         PromptKind::Run => "run: ".to_owned(),
-        PromptKind::Confirm => format!("sure{of}? y or n "),
+        PromptKind::Confirm => format!("end{of} and its whole tree? y or n "),
     }
 }
 

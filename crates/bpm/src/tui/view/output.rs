@@ -7,7 +7,7 @@ use bpm_api::{Stream, WindowLine};
 use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
 use unicode_segmentation::UnicodeSegmentation;
-use unicode_width::UnicodeWidthStr;
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 use super::focused;
 use super::paint::{Painter, row};
@@ -19,8 +19,10 @@ use crate::tui::model::log::LogView;
 use crate::tui::model::{Model, Panel};
 use crate::tui::rows::{self, Styled};
 
-/// Characters that one cell may be made of; what has more is cut, as it cannot be read.
-const MOST_CHARACTERS: usize = 16;
+/// What counts as a column where a line is measured roughly: so many characters that have no width, or the fourth of it
+/// that have one and are joined to each other, as a family of emoji is.
+const COLUMN: usize = 16;
+const MOST_JOINED: usize = 4;
 
 /// The numbers of the first and the last line that are seen.
 type Seen = Option<(u64, u64)>;
@@ -39,7 +41,8 @@ pub(super) fn draw(model: &Model, painter: &mut Painter<'_>, area: Rect) {
     }
     painter.titles_of(area, &titles::of(model, area.width, seen));
     if let (Some((first, last)), Some(kept)) = (seen, titles::last_number(log).checked_sub(log.first_line)) {
-        painter.thumb(area, kept + 1, first.saturating_sub(log.first_line), last.saturating_sub(first) + 1);
+        let shown = last.saturating_sub(first).saturating_add(1);
+        painter.thumb(area, kept.saturating_add(1), first.saturating_sub(log.first_line), shown);
     }
     if let Some((from, to)) = model.drag {
         for number in from.min(to)..=from.max(to).min(text.height.saturating_sub(1)) {
@@ -71,7 +74,8 @@ fn lines(model: &Model, painter: &mut Painter<'_>, area: Rect, times: u16, text:
             false => cut(log, painter, place, line),
         };
         if is_bordered(area) {
-            let is_gap = log.only.is_all() && before.is_some_and(|before| before + 1 < line.number);
+            let is_gap =
+                log.only.is_all() && before.is_some_and(|before| before.saturating_add(1) < line.number);
             let gutter = Rect { x: area.x, y: place.y, width: 1, height: drawn as u16 };
             mark(log, painter, gutter, line, is_gap);
         }
@@ -208,15 +212,17 @@ fn matches(log: &LogView, text: &str) -> Vec<(usize, usize)> {
 /// The beginning of a line as it came, colours included, that is certain to fill so many columns, if all of it does.
 /// What is far beyond the edge of the screen is not worth reading.
 fn enough(raw: &str, columns: usize) -> &str {
+    let all = columns.saturating_mul(COLUMN);
     let (mut seen, mut in_sequence) = (0, false);
     for (at, c) in raw.char_indices() {
-        if seen > columns.saturating_mul(MOST_CHARACTERS) {
+        if seen > all {
             return &raw[..at];
         }
         match c {
             '\u{1b}' => in_sequence = true,
             _ if in_sequence => in_sequence = !c.is_ascii_alphabetic(),
-            ' '..='~' | '\t' => seen += MOST_CHARACTERS,
+            ' '..='~' | '\t' => seen += COLUMN,
+            _ if c.width().unwrap_or(0) > 0 => seen += COLUMN / MOST_JOINED,
             _ => seen += 1,
         }
     }

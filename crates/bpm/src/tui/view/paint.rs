@@ -55,9 +55,10 @@ impl<'b> Painter<'b> {
     pub(super) fn put_safe(&mut self, row: Rect, text: &str, style: Style) -> Rect {
         let row = row.intersection(self.buffer.area);
         let mut x = row.x;
-        if row.is_empty() {
+        if row.is_empty() || text.is_empty() {
             return row;
         }
+        self.cut(row.x, row.y);
         if text.is_ascii() {
             return self.put_ascii(row, text, style);
         }
@@ -73,6 +74,14 @@ impl<'b> Painter<'b> {
             x += wide;
         }
         Rect { x, width: row.right() - x, ..row }
+    }
+
+    /// Something else begins here: a wide character that reaches into it goes.
+    fn cut(&mut self, x: u16, y: u16) {
+        let before = x.checked_sub(1).and_then(|x| self.buffer.cell_mut((x, y)));
+        if let Some(cell) = before.filter(|cell| cell.cell_width() > 1) {
+            cell.set_symbol(" ").set_diff_option(CellDiffOption::None);
+        }
     }
 
     /// One byte, one cell: what most text is.
@@ -95,9 +104,11 @@ impl<'b> Painter<'b> {
     }
 
     fn set(&mut self, x: u16, y: u16, grapheme: &str, wide: u16, style: Style) {
-        let symbol = match grapheme.len() {
-            0..=MOST_SYMBOL_BYTES => grapheme,
-            _ => "?",
+        let symbol = match grapheme {
+            // what some terminals take for the end of a line
+            "\u{2028}" | "\u{2029}" => "?",
+            _ if grapheme.len() > MOST_SYMBOL_BYTES => "?",
+            _ => grapheme,
         };
         if let Some(cell) = self.buffer.cell_mut((x, y)) {
             fill(cell, symbol, style);
@@ -153,10 +164,7 @@ impl<'b> Painter<'b> {
     pub(super) fn clear(&mut self, area: Rect) {
         let area = area.intersection(self.buffer.area);
         for y in area.top()..area.bottom() {
-            let before = area.x.checked_sub(1).and_then(|x| self.buffer.cell_mut((x, y)));
-            if let Some(cell) = before.filter(|cell| cell.cell_width() > 1) {
-                cell.set_symbol(" ");
-            }
+            self.cut(area.x, y);
             for x in area.left()..area.right() {
                 if let Some(cell) = self.buffer.cell_mut((x, y)) {
                     cell.reset();

@@ -121,7 +121,7 @@ pub(super) fn gone(model: &Model) -> Option<String> {
     };
     let ms = |later: u64, earlier: u64| (later.saturating_sub(earlier) / 1000 * 1000) as f64 / 1000.0;
     let gone = render::seconds(ms(model.now.mono_ms, since.mono_ms));
-    let next = match ms(next_try.mono_ms + 999, model.now.mono_ms) {
+    let next = match ms(next_try.mono_ms.saturating_add(999), model.now.mono_ms) {
         left if left > 0.0 => format!("next try in {}", render::seconds(left)),
         _ => "trying now".to_owned(),
     };

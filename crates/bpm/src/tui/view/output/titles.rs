@@ -156,7 +156,7 @@ fn position(log: &LogView, seen: Seen, theme: Theme) -> Line<'static> {
         None => String::new(),
     };
     if log.column > 0 && !log.wrap {
-        text = format!("column {} · {text}", grouped(log.column as u64 + 1));
+        text = format!("column {} · {text}", grouped((log.column as u64).saturating_add(1)));
     }
     line([theme.span(Ink::Faint, text)])
 }

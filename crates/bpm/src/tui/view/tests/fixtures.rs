@@ -81,11 +81,6 @@ fn running() -> ProcessStatus {
             ports: vec![3000, 9229],
             age_ms: 20,
         }),
-        events: vec![
-            event("2026-11-21T09:02:12.101Z", "run 3 crashed: exited with 101", None),
-            event("2026-11-21T09:02:13.4Z", "build 3 (dev) started", Some("claude-code")),
-            event("2026-11-21T09:02:25.9Z", "run 4 started", Some("claude-code")),
-        ],
         ..process("api", State::Running)
     }
 }
@@ -303,16 +298,24 @@ pub(super) fn shop(columns: u16, rows: u16) -> Model {
         memory_bytes: u64::from(20 + step / 6) << 20,
     });
     model.history.points.insert(api, points.collect());
-    let heard = Event {
+    let heard = |time: &str, kind: EventKind, text: &str, by: Option<&str>| Event {
         seq: 9,
-        time: "2026-11-21T09:03:00Z".to_owned(),
+        time: time.to_owned(),
         process: Some("api".to_owned()),
-        kind: EventKind::Input,
-        text: "5 bytes were typed into it".to_owned(),
-        by: Some("tui ada".to_owned()),
+        kind,
+        text: text.to_owned(),
+        by: by.map(str::to_owned),
         steps: None,
     };
-    model.events.insert("api".to_owned(), VecDeque::from([heard]));
+    let claude = Some("claude-code");
+    let events = [
+        heard("2026-11-20T23:02:12.101Z", EventKind::Crashed, "run 3 crashed: exited with 101", None),
+        heard("2026-11-21T09:02:13.4Z", EventKind::BuildStarted, "build 3 (dev) started", claude),
+        heard("2026-11-21T09:02:15Z", EventKind::BuildProgress, "build 3 12/40 serde", None),
+        heard("2026-11-21T09:02:25.9Z", EventKind::Started, "run 4 started", claude),
+        heard("2026-11-21T09:03:00Z", EventKind::Input, "5 bytes were typed into it", Some("tui ada")),
+    ];
+    model.events.insert("api".to_owned(), VecDeque::from(events));
     model
 }
 

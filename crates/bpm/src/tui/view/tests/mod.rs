@@ -1,6 +1,7 @@
 //! What the screen shows, of models made by hand, at sizes great and small.
 
 mod fixtures;
+mod property;
 mod screens;
 
 use std::fmt::Write as _;

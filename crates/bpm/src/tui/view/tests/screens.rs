@@ -171,6 +171,22 @@ fn hard_lines_cut_wrapped_and_scrolled_to_the_right() {
     assert_snapshot!("hard_from_within_a_line", output(&mut model));
 }
 
+/// Far more of each line than is on the screen.
+#[test]
+fn what_is_far_beyond_the_edge_changes_nothing() {
+    for part in ["x", "漢", "👩‍👩‍👧", "e\u{301}", "\u{1b}[31mx\u{1b}[0m", "\t"] {
+        let drawn = [200, 4000].map(|times| {
+            let mut model = of_process(60, 4, "api");
+            model.log.lines.push_back(log_line(1, &part.repeat(times)));
+            model.log.run = 1;
+            model.log.column = 31;
+            output(&mut model)
+        });
+        assert_eq!(drawn[0], drawn[1], "{part:?}");
+        assert!(drawn[0].contains('›'), "{}", drawn[0]);
+    }
+}
+
 #[test]
 fn where_there_are_no_lines_it_says_why() {
     let mut said = Vec::new();
