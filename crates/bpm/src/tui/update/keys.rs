@@ -7,12 +7,11 @@ use super::super::message::Command;
 use super::super::model::log::{Anchor, Heading, Jump, LINE_BYTES};
 use super::super::model::{Model, Overlay, Panel, PromptKind};
 use super::super::rows;
+use super::super::view::Scrolled;
 use super::{deeds, log, mouse, notes, overlays, prompt, runs, search, select};
 
 /// Columns that a long line is scrolled by.
 const COLUMNS: usize = 8;
-/// What a scrolled panel may begin with, at most: what is beyond shows nothing.
-const MOST_TOP: usize = 1000;
 
 pub(super) fn pressed(model: &mut Model, key: KeyEvent, commands: &mut Vec<Command>) {
     if key.kind == KeyEventKind::Release {
@@ -94,12 +93,16 @@ fn neighbour(panel: Panel, by: usize) -> Panel {
 
 /// So many rows up or down in a panel; in the list one target.
 pub(super) fn move_in(model: &mut Model, panel: Panel, by: isize) {
-    let moved = |top: usize| top.saturating_add_signed(by).min(MOST_TOP);
+    let moved = |top: usize, last: usize| top.min(last).saturating_add_signed(by).min(last);
     match panel {
         Panel::Processes => select::step(model, by.signum()),
         Panel::Output => scroll(model, by),
-        Panel::Server => model.notes_top = moved(model.notes_top),
-        Panel::Details => model.details_top = moved(model.details_top),
+        Panel::Server => {
+            model.notes_top = moved(model.notes_top, Scrolled::Notes.last_top(model));
+        }
+        Panel::Details => {
+            model.details_top = moved(model.details_top, Scrolled::Details.last_top(model));
+        }
     }
 }
 

@@ -2,10 +2,11 @@
 
 use bpm_api::{Error, GetRuns, Reply, Request, TaskStatus, Why};
 
-use super::super::keys::{Action, Group, KEYS};
+use super::super::keys::Action;
 use super::super::message::{Ask, Command};
 use super::super::model::log::Source;
 use super::super::model::{Model, Overlay, Target, picks};
+use super::super::view::Scrolled;
 use super::{deeds, link, log, notes, runs, status};
 
 /// Whether the key was for what is in front. Some keys are for the screen whatever it shows.
@@ -36,28 +37,22 @@ pub(super) fn pressed(model: &mut Model, action: Action) -> bool {
 }
 
 pub(super) fn scroll(model: &mut Model, by: isize) {
-    let Some(overlay) = &mut model.overlay else { return };
-    let last = last_row(overlay);
-    let moved = |top: usize| top.saturating_add_signed(by).min(last);
-    match overlay {
-        Overlay::Help { top } | Overlay::Why { top, .. } | Overlay::Text { top, .. } => *top = moved(*top),
-        Overlay::Runs { selected, .. } => *selected = moved(*selected),
-    }
-}
-
-/// Rows after the first, without what a narrow screen wraps.
-fn last_row(overlay: &Overlay) -> usize {
-    let rows = match overlay {
-        Overlay::Help { .. } => KEYS.len() + 3 * Group::ALL.len(),
-        Overlay::Why { answer: Some(answer), .. } => match answer.as_ref() {
-            Ok(why) => 40 + why.evidence.as_ref().map_or(0, |page| page.lines.len()) + why.survivors.len(),
-            Err(error) => 10 + error.detail.as_ref().map_or(0, |detail| detail.lines().count()),
-        },
-        Overlay::Runs { answer: Some(Ok(runs)), .. } => picks(runs).count(),
-        Overlay::Text { text, .. } => text.lines().count(),
-        Overlay::Why { answer: None, .. } | Overlay::Runs { .. } => 1,
+    let last = match &model.overlay {
+        Some(Overlay::Runs { answer: Some(Ok(runs)), .. }) => picks(runs).count().saturating_sub(1),
+        Some(Overlay::Runs { .. }) | None => 0,
+        Some(Overlay::Help { .. } | Overlay::Why { .. } | Overlay::Text { .. }) => {
+            Scrolled::Overlay.last_top(model)
+        }
     };
-    rows.saturating_sub(1)
+    // what was there may have become shorter
+    let moved = |top: usize| top.min(last).saturating_add_signed(by).min(last);
+    match &mut model.overlay {
+        None => {}
+        Some(Overlay::Help { top } | Overlay::Why { top, .. } | Overlay::Text { top, .. }) => {
+            *top = moved(*top);
+        }
+        Some(Overlay::Runs { selected, .. }) => *selected = moved(*selected),
+    }
 }
 
 fn enter(model: &mut Model) {

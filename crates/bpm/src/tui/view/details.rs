@@ -10,11 +10,11 @@ use super::page::Page;
 use super::paint::{Painter, Titles, row};
 use super::processes::{mark, task_mark};
 use super::spark::sparkline;
-use super::style::Ink;
+use super::style::{Ink, Theme};
 use super::text::{Clock, line, width};
 use super::{focused, title};
 use crate::render;
-use crate::tui::layout::inside;
+use crate::tui::layout::{Areas, inside};
 use crate::tui::model::history::Point;
 use crate::tui::model::{Model, Panel};
 
@@ -26,23 +26,40 @@ const ABREAST: usize = 76;
 const LEAST_CPU: f64 = 10.0;
 
 pub(super) fn draw(model: &Model, painter: &mut Painter<'_>, area: Rect) {
-    let titles = Titles { top: title(model, Panel::Details, "Process Details"), ..Titles::default() };
-    painter.border(area, focused(model, Panel::Details), &titles);
+    let mut top = title(model, Panel::Details, "Process Details");
+    if let Some(target) = &model.selected {
+        top.push_span(painter.theme.span(Ink::Strong, format!(" {}", target.name())));
+    }
+    painter.border(area, focused(model, Panel::Details), &Titles { top, ..Titles::default() });
     let room = inside(area);
-    let mut page = Page::new(painter.theme, usize::from(room.width));
-    let status = model.process().map(|process| page.process(model, process));
-    let status = status.or_else(|| model.task().map(|task| page.task(model, task)));
-    if status.is_none() {
+    let Some(page) = page(model, usize::from(room.width)) else {
         let text = if model.targets.is_empty() { "" } else { "select a process or a task with ↑ and ↓" };
         return super::say(painter, room, Ink::Faint, text);
-    }
-    page.events(model);
+    };
     let height = usize::from(room.height);
     let top = model.details_top.min(page.lines.len().saturating_sub(height));
     for (number, line) in page.lines.iter().skip(top).take(height).enumerate() {
         painter.line(row(room, number), line);
     }
     painter.thumb(area, page.lines.len() as u64, top as u64, height as u64);
+}
+
+/// The first line that is shown when the last one is.
+pub(super) fn last_top(model: &Model) -> usize {
+    let room = inside(Areas::of(model).details);
+    let lines = page(model, usize::from(room.width)).map_or(0, |page| page.lines.len());
+    lines.saturating_sub(usize::from(room.height))
+}
+
+fn page(model: &Model, columns: usize) -> Option<Page> {
+    let mut page = Page::new(Theme::of(&model.look), columns);
+    match (model.process(), model.task()) {
+        (Some(process), _) => page.process(model, process),
+        (None, Some(task)) => page.task(model, task),
+        (None, None) => return None,
+    }
+    page.events(model);
+    Some(page)
 }
 
 impl Page {

@@ -44,6 +44,28 @@ pub fn view(model: &Model, frame: &mut Frame<'_>) {
     }
 }
 
+/// What scrolls by rows that only drawing knows: wrapped, folded into columns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scrolled {
+    /// `Model::notes_top`
+    Notes,
+    /// `Model::details_top`
+    Details,
+    /// What is in front, but for the list of runs, where the selection moves.
+    Overlay,
+}
+
+impl Scrolled {
+    /// The greatest number that makes a difference.
+    pub fn last_top(self, model: &Model) -> usize {
+        match self {
+            Scrolled::Notes => server::last_top(model),
+            Scrolled::Details => details::last_top(model),
+            Scrolled::Overlay => overlay::last_top(model),
+        }
+    }
+}
+
 /// Whether the keyboard goes to a panel.
 fn focused(model: &Model, panel: Panel) -> bool {
     model.panel == panel && model.overlay.is_none()

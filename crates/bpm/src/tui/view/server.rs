@@ -9,12 +9,14 @@ use super::style::{CHANGES, FAILED, IDLE, Ink, RUNS, STOPPED, Theme};
 use super::text::{Clock, brief, line, line_width, safe, wrap};
 use super::{focused, title};
 use crate::render;
-use crate::tui::layout::inside;
+use crate::tui::layout::{Areas, inside};
 use crate::tui::model::{Link, Model, Note, Panel};
 
 /// What this program asks a manager for, and an older one may not know.
 const NEEDED: [&str; 4] = ["read_log", "get_runs", "send_signal", "resize_terminal"];
 
+/// What somebody fears who sees that the manager has gone.
+const GO_ON: &str = "programs go on";
 /// Columns that the place and the mode have to have beside each other.
 const WITH_MODE: u16 = 12;
 
@@ -42,6 +44,13 @@ pub(super) fn draw(model: &Model, painter: &mut Painter<'_>, area: Rect) {
     if left > 0 {
         painter.thumb(area, model.notes.len() as u64, top as u64, left as u64);
     }
+}
+
+/// The first note, from the newest, that is shown when the oldest is.
+pub(super) fn last_top(model: &Model) -> usize {
+    let room = inside(Areas::of(model).server);
+    let used = facts(model, usize::from(room.width), Theme::of(&model.look)).len() + 1;
+    model.notes.len().saturating_sub(usize::from(room.height).saturating_sub(used))
 }
 
 /// A note with its time.
@@ -86,8 +95,8 @@ fn facts(model: &Model, columns: usize, theme: Theme) -> Vec<Line<'static>> {
         let of = alarm.process.as_deref().map(|name| format!("{name}: ")).unwrap_or_default();
         facts.extend(wrapped(Ink::Bad, &format!("! {of}{}", alarm.message)));
     }
-    if let Link::Up { hello: Some(hello), .. } = &model.link {
-        facts.extend(missing(hello).iter().flat_map(|missing| wrapped(Ink::Waiting, missing)));
+    if let Link::Up { hello, .. } = &model.link {
+        facts.extend(missing(hello.as_ref()).iter().flat_map(|missing| wrapped(Ink::Waiting, missing)));
     }
     facts.extend(status.iter().flat_map(|status| manager(model, status, theme)));
     facts
@@ -108,10 +117,13 @@ fn manager(model: &Model, status: &Status, theme: Theme) -> Vec<Line<'static>> {
 }
 
 /// What the manager on the other side does not know.
-fn missing(hello: &Hello) -> Option<String> {
-    let unknown = |name: &&&str| !hello.operations.iter().any(|known| known == **name);
+fn missing(hello: Option<&Hello>) -> Option<String> {
+    let Some(Hello { version, operations, .. }) = hello else {
+        return Some("an older manager: some keys do nothing".to_owned());
+    };
+    let unknown = |name: &&&str| !operations.iter().any(|known| known == **name);
     let missing: Vec<&str> = NEEDED.iter().filter(unknown).copied().collect();
-    (!missing.is_empty()).then(|| format!("bpm {} there is older: no {}", hello.version, missing.join(", ")))
+    (!missing.is_empty()).then(|| format!("an older manager ({version}): no {}", missing.join(", ")))
 }
 
 /// Since when and why there is no manager, and what comes next.
@@ -126,7 +138,8 @@ pub(super) fn gone(model: &Model) -> Option<String> {
         _ => "trying now".to_owned(),
     };
     let hint = hint.as_deref().unwrap_or("`bpm up -d` starts one");
-    Some(format!("the manager is gone since {gone}: {message}; programs go on; {next}; {hint}"))
+    let programs = if hint.contains(GO_ON) { String::new() } else { format!("{GO_ON}; ") };
+    Some(format!("the manager is gone since {gone}: {message}; {programs}{next}; {hint}"))
 }
 
 /// How many processes are in which state, and how many tasks run.

@@ -92,10 +92,19 @@ fn tab_goes_through_the_panels_and_the_arrows_act_on_the_one_it_is_on() {
     }
     world.press(KeyCode::BackTab);
     assert_eq!(world.model.panel, Panel::Details);
+    for number in 0..40 {
+        world.happens(event("api", EventKind::Other, &format!("event {number}")));
+    }
     world.keys("jj");
     assert_eq!((world.selected(), world.model.details_top), ("api", 2));
     world.keys("k");
     assert_eq!(world.model.details_top, 1);
+    // who has come to the end need not come back from beyond it
+    world.keys(&"j".repeat(99));
+    let last = world.model.details_top;
+    assert!((30..99).contains(&last), "{last}");
+    world.keys("k");
+    assert_eq!(world.model.details_top, last - 1);
 }
 
 #[test]

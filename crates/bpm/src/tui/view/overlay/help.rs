@@ -4,10 +4,10 @@ use ratatui::text::{Line, Span};
 
 use crate::tui::keys::{Binding, Group, KEYS, shown};
 use crate::tui::view::style::{Ink, Theme};
-use crate::tui::view::text::{line_width, safe, wrap};
+use crate::tui::view::text::{line_width, safe, width, wrap};
 
 pub(super) const WIDEST: u16 = 124;
-/// Columns of a key's name.
+/// Columns of a key's name, at most, where they are less than a third.
 const KEY: usize = 12;
 /// Columns that two lists beside each other have to have.
 const ABREAST: usize = 96;
@@ -53,10 +53,11 @@ fn of_key(binding: &Binding, columns: usize, theme: Theme) -> Vec<Line<'static>>
     let names = names.join(" ");
     let names = safe(&names, theme.ascii);
     let does = safe(binding.does, theme.ascii);
+    let key = KEY.min(columns / 3);
     let mut lines = Vec::new();
-    for (number, row) in wrap(&does, columns.saturating_sub(KEY + 1)).into_iter().enumerate() {
+    for (number, row) in wrap(&does, columns.saturating_sub(key + 1)).into_iter().enumerate() {
         let name = if number == 0 { &*names } else { "" };
-        let name = format!("{name}{} ", " ".repeat(KEY.saturating_sub(super::super::text::width(name))));
+        let name = format!("{name}{} ", " ".repeat(key.saturating_sub(width(name))));
         lines.push(Line::from(vec![theme.span(Ink::Strong, name), theme.span(Ink::Text, row)]));
     }
     lines

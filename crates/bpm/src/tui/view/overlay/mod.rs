@@ -18,26 +18,42 @@ use crate::tui::rows;
 const MARGIN: u16 = 3;
 
 pub(super) fn draw(model: &Model, painter: &mut Painter<'_>) {
-    let theme = painter.theme;
     match &model.overlay {
         None => {}
-        Some(Overlay::Help { top }) => {
-            let lines = help::lines(columns(model, help::WIDEST), theme);
-            page(model, painter, "Keys", "Esc closes", &lines, help::WIDEST, *top);
-        }
-        Some(Overlay::Why { target, answer, top }) => {
-            let title = format!("Why: {}", target.name());
-            let lines = why::lines(model, answer.as_deref(), columns(model, why::WIDEST), theme);
-            page(model, painter, &title, "Esc closes", &lines, why::WIDEST, *top);
-        }
         Some(Overlay::Runs { target, answer, selected, top }) => {
             runs::draw(model, painter, target, answer.as_ref(), (*selected, *top));
         }
-        Some(Overlay::Text { title, text, top }) => {
-            let lines = text_lines(text, columns(model, why::WIDEST), theme);
-            page(model, painter, title, "Esc closes", &lines, why::WIDEST, *top);
+        Some(Overlay::Help { top }) => page(model, painter, "Keys", *top),
+        Some(Overlay::Why { target, top, .. }) => {
+            page(model, painter, &format!("Why: {}", target.name()), *top);
         }
+        Some(Overlay::Text { title, top, .. }) => page(model, painter, title, *top),
     }
+}
+
+/// The first line that is shown when the last one is.
+pub(super) fn last_top(model: &Model) -> usize {
+    let (lines, widest) = lines(model);
+    lines.len().saturating_sub(usize::from(inside(area(model, &lines, widest)).height))
+}
+
+/// What is scrolled, and how wide it is at most.
+fn lines(model: &Model) -> (Vec<Line<'static>>, u16) {
+    let theme = Theme::of(&model.look);
+    match &model.overlay {
+        Some(Overlay::Help { .. }) => (help::lines(columns(model, help::WIDEST), theme), help::WIDEST),
+        Some(Overlay::Why { answer, .. }) => {
+            (why::lines(model, answer.as_deref(), columns(model, why::WIDEST), theme), why::WIDEST)
+        }
+        Some(Overlay::Text { text, .. }) => {
+            (text_lines(text, columns(model, why::WIDEST), theme), why::WIDEST)
+        }
+        None | Some(Overlay::Runs { .. }) => (Vec::new(), 0),
+    }
+}
+
+fn area(model: &Model, lines: &[Line<'_>], widest: u16) -> Rect {
+    middle(model, widest, u16::try_from(lines.len() + 2).unwrap_or(u16::MAX))
 }
 
 /// Columns inside an overlay that takes at most so many.
@@ -69,24 +85,16 @@ fn open(painter: &mut Painter<'_>, area: Rect, title: &str, hint: &str, place: S
 }
 
 /// Lines that are scrolled.
-fn page(
-    model: &Model,
-    painter: &mut Painter<'_>,
-    title: &str,
-    hint: &str,
-    lines: &[Line<'_>],
-    widest: u16,
-    top: usize,
-) {
-    let rows = u16::try_from(lines.len() + 2).unwrap_or(u16::MAX);
-    let area = middle(model, widest, rows);
+fn page(model: &Model, painter: &mut Painter<'_>, title: &str, top: usize) {
+    let (lines, widest) = lines(model);
+    let area = area(model, &lines, widest);
     let height = usize::from(inside(area).height);
     let top = top.min(lines.len().saturating_sub(height));
     let end = (top + height).min(lines.len());
     let all = lines.len();
     let place =
         if all > height { format!("{}-{end} of {}", top + 1, grouped(all as u64)) } else { String::new() };
-    let room = open(painter, area, title, hint, place);
+    let room = open(painter, area, title, "Esc closes", place);
     for (number, line) in lines[top..end].iter().enumerate() {
         painter.line(row(room, number), line);
     }

@@ -278,11 +278,22 @@ pub(super) fn label() -> String {
     "~/shop".to_owned()
 }
 
+/// Of a manager of this version.
+pub(super) fn hello() -> Hello {
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+    Hello {
+        version: "0.1.0".to_owned(),
+        operations: names(&["read_log", "get_runs", "send_signal", "resize_terminal"]),
+        streams: names(&["watch", "output"]),
+    }
+}
+
 /// All is well but for some programs; `api` is selected, and its log followed.
 pub(super) fn shop(columns: u16, rows: u16) -> Model {
     let look = Look { offset_seconds: 3600, ..Look::default() };
     let mut model = Model::new(look, label(), columns, rows, NOW);
-    model.link = Link::Up { label: label(), hello: None, manager_pid: Some(4711), since: Now::default() };
+    model.link =
+        Link::Up { label: label(), hello: Some(hello()), manager_pid: Some(4711), since: Now::default() };
     with_status(&mut model, status());
     select(&mut model, Target::Process("api".to_owned()));
     requests(&mut model, 12_345);

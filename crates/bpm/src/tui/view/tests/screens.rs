@@ -12,6 +12,7 @@ use super::{styles, text};
 use crate::tui::message::Now;
 use crate::tui::model::log::{Anchor, Looking};
 use crate::tui::model::{Deed, Level, Link, Look, Model, Overlay, Panel, Prompt, PromptKind, Target};
+use crate::tui::view::Scrolled;
 
 #[test]
 fn four_panels_at_three_sizes() {
@@ -336,6 +337,33 @@ fn help_has_two_columns_where_there_is_room() {
     assert_snapshot!("help_40x10", over(40, 10, Overlay::Help { top: usize::MAX }));
 }
 
+/// Whoever scrolls to the end sees the last line, and one step less far the one before.
+#[test]
+fn what_scrolls_ends_with_its_last_line() {
+    for (columns, rows) in [(80, 24), (40, 10), (20, 8)] {
+        let mut model = shop(columns, rows);
+        model.overlay = Some(Overlay::Help { top: 0 });
+        let last = Scrolled::Overlay.last_top(&model);
+        let ends = [last, last - 1, last + 1].map(|top| {
+            model.overlay = Some(Overlay::Help { top });
+            text(&model)
+        });
+        assert!(ends[0].contains("running"), "{}", ends[0]);
+        assert_ne!(ends[0], ends[1]);
+        assert_eq!(ends[0], ends[2]);
+    }
+    let mut model = shop(80, 16);
+    model.notes = (0..30).map(|number| note(Level::Info, 9000, &format!("note {number}."))).collect();
+    model.notes_top = Scrolled::Notes.last_top(&model);
+    model.details_top = Scrolled::Details.last_top(&model);
+    let shown = text(&model);
+    assert!(model.details_top > 0 && shown.contains("run 3 crashed"), "{shown}");
+    model.zoomed = true;
+    model.panel = Panel::Server;
+    model.notes_top = Scrolled::Notes.last_top(&model);
+    assert!(text(&model).contains("note 0."), "{}", text(&model));
+}
+
 #[test]
 fn why_with_its_evidence() {
     let answer = Some(Box::new(Ok(why())));
@@ -420,5 +448,6 @@ fn dragging_marks_rows() {
 fn a_link_to_elsewhere_shows_its_address() {
     let mut model = shop(80, 24);
     model.link = Link::Up { label: "http://dev:3001".to_owned(), hello: None, manager_pid: None, since: NOW };
+    assert!(text(&model).contains("an older manager"), "{}", text(&model));
     assert!(text(&model).contains("● http://dev:3001"), "{}", text(&model));
 }
