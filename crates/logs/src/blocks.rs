@@ -28,6 +28,13 @@ pub(crate) struct Block<'b> {
     pub(crate) open: bool,
 }
 
+impl Block<'_> {
+    /// Number of the last line.
+    pub(crate) fn last(&self) -> u64 {
+        self.first.saturating_add(self.lines.saturating_sub(1))
+    }
+}
+
 /// Goes from block to block in one direction.
 #[derive(Debug)]
 pub(crate) struct Blocks<'a> {
@@ -44,7 +51,8 @@ pub(crate) struct Blocks<'a> {
 impl<'a> Blocks<'a> {
     /// From the line `number` on, or back from it.
     pub(crate) fn new(view: &'a View, number: u64, longest: usize) -> io::Result<Blocks<'a>> {
-        let number = number.clamp(view.first_line(), view.end_line());
+        // A damaged index may have its end before its beginning.
+        let number = number.max(view.first_line()).min(view.end_line());
         let at = if number == view.end_line() { view.len() } else { view.line_start(number)? };
         Ok(Blocks::at(view, at, number, longest))
     }
@@ -71,13 +79,15 @@ impl<'a> Blocks<'a> {
                 _ if got == 0 => return Ok(None),
                 Some(lf) => break (lf + 1, None),
                 None if all => break (got, None),
-                None if got >= self.longest => break (got, Some(self.view.line_start(first + 1)?)),
+                None if got >= self.longest => {
+                    break (got, Some(self.view.line_start(first.saturating_add(1))?));
+                }
                 None => want = got.saturating_mul(2),
             }
         };
         self.grow();
         let lines = self.lines(0..len);
-        (self.at, self.number) = (end.unwrap_or(0).max(at + len as u64), first + lines);
+        (self.at, self.number) = (end.unwrap_or(0).max(at + len as u64), first.saturating_add(lines));
         Ok(Some(self.span(at, 0..len, (first, lines), end)))
     }
 

@@ -276,7 +276,7 @@ impl Chosen {
             self.ranges.reverse();
         }
         for (from, to) in self.ranges {
-            let n = left.min(to - from);
+            let n = left.min(to.saturating_sub(from));
             if n > 0 {
                 kept.push(if first { (from, from + n) } else { (to - n, to) });
             }

@@ -82,7 +82,7 @@ impl View {
     /// One more than the last line that has a byte.
     pub(crate) fn end_line(&self) -> u64 {
         let unterminated = self.segments.last().is_some_and(|p| p.segment.open.is_some());
-        self.open_line() + u64::from(unterminated)
+        self.open_line().saturating_add(u64::from(unterminated))
     }
 
     /// Reads from position `at`; short only at the end.
@@ -117,7 +117,7 @@ impl View {
         }
         let entry = placed.segment.entry(i - 1)?;
         let from = placed.start + entry.offset;
-        Ok(entry.first_line + self.count(from, at)?)
+        Ok(entry.first_line.saturating_add(self.count(from, at)?))
     }
 
     /// The position of the first byte of `line`; the end for a line that does not exist yet.

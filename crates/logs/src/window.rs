@@ -117,13 +117,14 @@ impl RunLog {
         };
         let newest = view.segments.len() - 1;
         let gaps = self.gaps_from(newest).map_err(|error| self.error(error))?;
-        let (lines, bytes) =
-            gaps.iter().fold((0, 0), |sum: (u64, u64), gap| (sum.0 + gap.lines, sum.1 + gap.bytes));
+        let (lines, bytes) = gaps.iter().fold((last.lost_lines, last.lost_bytes), |(lines, bytes), gap| {
+            (lines.saturating_add(gap.lines), bytes.saturating_add(gap.bytes))
+        });
         Ok(Extent {
             first_line: view.first_line(),
             next_line: view.open_line(),
-            lost_lines: first.base_line.saturating_sub(1).saturating_add(last.lost_lines + lines),
-            lost_bytes: first.base_offset.saturating_add(last.lost_bytes + bytes),
+            lost_lines: first.base_line.saturating_sub(1).saturating_add(lines),
+            lost_bytes: first.base_offset.saturating_add(bytes),
         })
     }
 }
@@ -171,8 +172,8 @@ fn read(view: &View, ask: &Ask<'_>) -> io::Result<Window> {
         }
         looked_at += block.bytes.len() as u64;
         if looked_at >= ask.look_at_bytes || began.elapsed() >= ask.look_for {
-            let last = block.first + block.lines.saturating_sub(1);
-            let more = if forward { last + 1 < view.end_line() } else { block.at > 0 };
+            let last = block.last();
+            let more = if forward { last.saturating_add(1) < view.end_line() } else { block.at > 0 };
             broke_off = more.then_some(if forward { last } else { block.first });
             break;
         }
@@ -181,6 +182,12 @@ fn read(view: &View, ask: &Ask<'_>) -> io::Result<Window> {
     if !forward {
         lines.reverse();
     }
+    // Nobody is sent in circles, whatever a damaged index says.
+    let broke_off = broke_off.filter(|from| match ask.place {
+        Place::End => true,
+        Place::Before(line) => *from < line,
+        Place::After(line) => *from > line,
+    });
     Ok(Window { lines: locate(view, lines)?, broke_off })
 }
 

@@ -8,6 +8,7 @@ use tempfile::tempdir;
 use super::{STREAMS, Told, at_ms, play, steps, told};
 use crate::economy::{plain_line, styled_line};
 use crate::errors::{Detector, Extra};
+use crate::format::{Entry, Header};
 use crate::window::{Ask, Only, Place, Seen, Window};
 use crate::{Limits, Pattern, RunLog, Stream, Writer};
 
@@ -176,6 +177,60 @@ proptest! {
         let asked = Ask { only: Only::Errors(&detector), ..ask(place, most) };
         prop_assert_eq!(&log.window(&asked).unwrap().lines, &expected);
         prop_assert_eq!(&to_the_end(&log, Ask { look_at_bytes: look_at, ..asked }), &expected);
+    }
+}
+
+/// Anything that can stand in an index with a good checksum.
+fn entries() -> impl Strategy<Value = Vec<Entry>> {
+    let number = || prop_oneof![4 => 0_u64..80, 1 => any::<u64>()];
+    let small = || prop_oneof![8 => 0_u64..60, 1 => 0..u64::from(u32::MAX)];
+    let stream = any::<bool>().prop_map(|err| STREAMS[usize::from(err)]);
+    let entry = (number(), number(), small(), small(), small(), stream, any::<u8>()).prop_map(
+        |(time_ns, first_line, offset, len, lines, stream, flags)| Entry {
+            time_ns,
+            first_line,
+            offset,
+            len,
+            lines,
+            lost: time_ns,
+            stream,
+            flags,
+        },
+    );
+    prop::collection::vec(entry, 0..8)
+}
+
+proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(500))]
+
+    #[test]
+    fn an_index_that_lies_is_read_to_an_end(
+        base_line in prop_oneof![4 => 0_u64..40, 1 => any::<u64>()],
+        index in entries(),
+        out in prop::collection::vec(prop::sample::select(b"ab\nERROR \r\x1b[m".to_vec()), 0..200),
+        place in places(),
+    ) {
+        let dir = tempdir().unwrap();
+        let header = Header { base_line, base_offset: base_line, lost_lines: base_line, ..Header::after(None) };
+        let mut bytes = header.encode().to_vec();
+        index.iter().for_each(|entry| bytes.extend(entry.encode()));
+        std::fs::write(dir.path().join("idx.001"), bytes).unwrap();
+        std::fs::write(dir.path().join("out.001.log"), &out).unwrap();
+        let log = RunLog::open(dir.path()).unwrap();
+        log.extent().unwrap();
+        let (pattern, detector) = (Pattern::new("a").unwrap(), Detector::new(&Extra::default()).unwrap());
+        for only in [Only::All, Only::Matching(&pattern), Only::Errors(&detector)] {
+            let window = log.window(&Ask { only, ..ask(place, 1_000) }).unwrap();
+            prop_assert!(window.lines.len() <= out.len() + 1);
+            // Where it breaks off is further on than where it began.
+            let short = log.window(&Ask { only, look_at_bytes: 1, ..ask(place, 1_000) }).unwrap();
+            let on = short.broke_off.is_none_or(|from| match place {
+                Place::After(number) => from > number,
+                Place::Before(number) => from < number,
+                Place::End => true,
+            });
+            prop_assert!(on, "{:?}", short);
+        }
     }
 }
 

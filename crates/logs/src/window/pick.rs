@@ -80,7 +80,7 @@ impl<'q, 'a> Picker<'q, 'a> {
         let picks = starts.starts.into_iter().map(|start| {
             let before = memchr::memchr_iter(LF, &text[at..start]).count();
             at = start;
-            pick.number += before as u64;
+            pick.number = pick.number.saturating_add(before as u64);
             if let Some(last) = before.checked_sub(1) {
                 pick.offset +=
                     memchr::memchr_iter(LF, &block.bytes[pick.offset..]).nth(last).map_or(0, |lf| lf + 1);
@@ -114,7 +114,7 @@ fn push<T>(last: &mut VecDeque<T>, new: T, most: usize) {
 fn lines(block: &Block<'_>) -> impl Iterator<Item = Pick> {
     let after = memchr::memchr_iter(LF, block.bytes).map(|lf| lf + 1);
     let starts = std::iter::once(0).chain(after).filter(|start| *start < block.bytes.len());
-    (block.first..).zip(starts).map(|(number, offset)| Pick { number, offset })
+    (0..).zip(starts).map(|(place, offset)| Pick { number: block.first.saturating_add(place), offset })
 }
 
 // --- what matches ----------------------------------------------------------------------------------
@@ -191,7 +191,7 @@ impl<'a> Errors<'a> {
         let blocks = |at, number| Blocks::at(self.view, at, number, REACH_BYTES).of_size(REACH_BYTES);
         let (mut before, mut after) = (
             blocks(block.at, block.first),
-            blocks(block.at + block.bytes.len() as u64 + block.cut, block.first + block.lines),
+            blocks(block.at + block.bytes.len() as u64 + block.cut, block.last().saturating_add(1)),
         );
         if let Some(before) = before.backward()? {
             self.feed(&before)?;
@@ -214,12 +214,12 @@ impl<'a> Errors<'a> {
             let end = memchr::memchr(LF, &block.bytes[least - 1..]);
             let piece = &block.bytes[from..end.map_or(block.bytes.len(), |lf| least + lf)];
             if self.detectors.iter().all(|detector| detector.can_skip(piece)) {
-                number += memchr::memchr_iter(LF, piece).count() as u64;
+                number = number.saturating_add(memchr::memchr_iter(LF, piece).count() as u64);
             } else {
                 let mut at = block.at + from as u64;
                 for line in piece.split_inclusive(|b| *b == LF) {
                     self.line(number, at, line.strip_suffix(b"\n").unwrap_or(line))?;
-                    number += 1;
+                    number = number.saturating_add(1);
                     at += line.len() as u64;
                 }
             }
