@@ -32,6 +32,10 @@ pub struct ResizeTerminal {
 pub struct Output {
     /// Process, or task by its id or name.
     pub target: String,
+    /// Begin with what sets a terminal as the program has set its own, by what it has printed: keys, mouse, screen. There is always
+    /// something then, if only the plain colours.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub modes: bool,
 }
 
 /// What a manager can do, for a client that may be newer or older.

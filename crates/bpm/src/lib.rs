@@ -8,6 +8,7 @@ pub mod engine;
 pub mod exec;
 pub mod logbook;
 pub mod manager;
+pub mod modes;
 pub mod readable;
 pub mod render;
 pub mod server;

@@ -3,7 +3,6 @@
 
 mod keys;
 mod live;
-mod modes;
 mod own;
 mod session;
 
@@ -13,6 +12,7 @@ use bpm_api::{Error, Origin, Output};
 use bpm_core::signals::signal_name;
 
 use crate::control::Control;
+use crate::modes::Modes;
 use live::Live;
 use own::Own;
 use session::{Session, Signals};
@@ -50,14 +50,22 @@ pub async fn attach<C: Control>(control: &C, target: &str, origin: Origin) -> Re
     let own = Own::open()?;
     let signals = Signals::listen().map_err(|error| own::unusable(&error))?;
     // before the last lines are read: nothing of what comes then is missed
-    let chunks = control.output(Output { target: target.to_owned() }).await?;
+    let mut chunks = control.output(Output { target: target.to_owned(), modes: true }).await?;
     let live = Live::find(control, target, &origin).await?;
-    let (_, rows) = own.size();
-    let before = live.last_lines(control, rows, &origin).await;
+    let set = chunks.next().await.unwrap_or_default();
+    let mut modes = Modes::default();
+    modes.printed(&set);
+    // what was printed to another screen makes no lines: that is drawn anew
+    let redraws = modes.is_on_other_screen();
+    let before = match redraws {
+        true => String::new(),
+        false => live.last_lines(control, own.size().1, &origin).await,
+    };
     let notice = format!("attached to `{}`, run {}; ctrl-] leaves\r\n", live.id, live.run);
     let raw = own.raw().map_err(|error| own::unusable(&error))?;
-    let session = Session::new(control, &live, origin.clone(), raw, chunks, signals);
-    let how = session.run([notice, before].concat()).await;
+    let first = [notice.as_bytes(), before.as_bytes(), &set].concat();
+    let session = Session::new(control, &live, origin.clone(), raw, chunks, signals, redraws);
+    let how = session.run(first).await;
     let how = match how {
         Some(how) => how,
         None => live.end(control, &origin).await,

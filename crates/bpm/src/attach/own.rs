@@ -12,7 +12,7 @@ use rustix::io::{Errno, fcntl_dupfd_cloexec, retry_on_intr};
 use rustix::stdio::{stdin, stdout};
 use rustix::termios::{OptionalActions, Termios, isatty, tcgetattr, tcgetwinsize, tcsetattr};
 
-use super::modes::Modes;
+use crate::modes::Modes;
 use crate::readable::{Readable, Writable};
 
 /// A write that may block is no longer than what a writable terminal takes.

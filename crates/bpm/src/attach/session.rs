@@ -26,6 +26,8 @@ const RETRY: Duration = Duration::from_millis(100);
 const DEAF: Duration = Duration::from_secs(2);
 /// How long what was typed before `ctrl-]` may take to get there.
 const LAST_KEYS: Duration = Duration::from_secs(1);
+/// How long a program has to hear of one size before it gets the next.
+const NUDGE: Duration = Duration::from_millis(50);
 const BELL: &[u8] = b"\x07";
 const SIGCONT: i32 = 18;
 
@@ -80,8 +82,10 @@ pub(super) struct Session<'a, C> {
     sent: Vec<u8>,
     /// It was not taken: since when, and when to try again.
     deaf: Option<(Instant, Instant)>,
-    /// The size has changed and is to be told.
-    resized: bool,
+    /// When the size is to be told, if it is.
+    resize_at: Option<Instant>,
+    /// First another one: what draws a whole screen draws it anew for a change only.
+    nudge: bool,
     resizing: Option<Call<'a, Done>>,
     /// To be written to the terminal.
     shown: Bytes,
@@ -109,6 +113,7 @@ impl<'a, C: Control> Session<'a, C> {
         raw: Raw,
         chunks: Chunks,
         signals: Signals,
+        redraws: bool,
     ) -> Session<'a, C> {
         Session {
             control,
@@ -121,7 +126,8 @@ impl<'a, C: Control> Session<'a, C> {
             sending: None,
             sent: Vec::new(),
             deaf: None,
-            resized: true, // told at once: the program draws itself anew
+            resize_at: Some(Instant::now()), // the program draws itself anew
+            nudge: redraws,
             resizing: None,
             shown: Bytes::new(),
             leave_by: None,
@@ -129,7 +135,7 @@ impl<'a, C: Control> Session<'a, C> {
     }
 
     /// Until it is over; the terminal is given back then. `None`: nothing more comes from the run.
-    pub(super) async fn run(mut self, first: String) -> Option<How> {
+    pub(super) async fn run(mut self, first: Vec<u8>) -> Option<How> {
         self.shown = Bytes::from(first);
         let mut buffer = [0; READ_BYTES];
         loop {
@@ -146,10 +152,10 @@ impl<'a, C: Control> Session<'a, C> {
                 Happened::Written(Ok(count)) => self.raw.shown(&self.shown.split_to(count)),
                 Happened::Sent(outcome) => self.sent(outcome),
                 Happened::Resized | Happened::Due => {}
-                Happened::SizeChanged => self.resized = true,
+                Happened::SizeChanged => self.resize_at = Some(Instant::now()),
                 Happened::GoesOn => {
                     let _ = self.raw.make_raw();
-                    self.resized = true;
+                    self.resize_at = Some(Instant::now());
                 }
                 Happened::Told(signal) => return Some(How::Told(signal)),
             }
@@ -158,7 +164,8 @@ impl<'a, C: Control> Session<'a, C> {
 
     async fn next(&mut self, buffer: &mut [u8]) -> Happened {
         let reads = self.leave_by.is_none() && (self.typed.len() < MOST_TYPED || self.is_deaf());
-        let due = self.leave_by.into_iter().chain(self.deaf.map(|(_, again)| again)).min();
+        let resize_at = self.resize_at.filter(|_| self.resizing.is_none());
+        let due = self.leave_by.into_iter().chain(self.deaf.map(|(_, again)| again)).chain(resize_at).min();
         let Session { raw, chunks, signals, sending, resizing, shown, .. } = self;
         tokio::select! {
             happened = signals.next() => happened,
@@ -184,8 +191,13 @@ impl<'a, C: Control> Session<'a, C> {
             let ask = SendInput { task_id: Some(self.live.id.clone()), text, bytes, ..SendInput::default() };
             self.sending = Some(Box::pin(self.control.ask(ask, self.origin.clone())));
         }
-        if self.resizing.is_none() && std::mem::take(&mut self.resized) {
-            let (columns, rows) = self.raw.size();
+        if self.resizing.is_none() && self.resize_at.is_some_and(|at| at <= Instant::now()) {
+            let (columns, mut rows) = self.raw.size();
+            self.resize_at = None;
+            if std::mem::take(&mut self.nudge) {
+                rows = if rows > 1 { rows - 1 } else { 2 };
+                self.resize_at = Some(Instant::now() + NUDGE);
+            }
             let ask = ResizeTerminal { target: self.live.id.clone(), columns, rows };
             self.resizing = Some(Box::pin(self.control.ask(ask, self.origin.clone())));
         }

@@ -73,7 +73,7 @@ async fn what_a_program_prints_comes_by_url_as_it_is_printed() {
     ));
     lab.running("app");
     let client = Client::connect_url(&url(&lab), None).await.unwrap();
-    let mut output = client.output(Output { target: "app".to_owned() }).await.unwrap();
+    let mut output = client.output(Output { target: "app".to_owned(), modes: false }).await.unwrap();
     assert!(lab.bpm(&["send", "app", "hello", "--key", "enter"]).status.success());
     let mut printed = Vec::new();
     let whole = async {
@@ -89,7 +89,7 @@ async fn what_a_program_prints_comes_by_url_as_it_is_printed() {
     lab.bpm(&["stop", "app"]);
     let end = async { while output.next().await.is_some() {} };
     timeout(PATIENCE, end).await.expect("it goes on after the program");
-    let error = client.output(Output { target: "nope".to_owned() }).await.unwrap_err();
+    let error = client.output(Output { target: "nope".to_owned(), modes: false }).await.unwrap_err();
     assert_eq!(error.code, Code::UnknownProcess);
 }
 

@@ -41,7 +41,7 @@ fn keys_go_there_and_output_comes_here_until_it_is_left_and_it_runs_on() {
     assert!(seat.shown().starts_with("attached to `t1`, run 1; ctrl-] leaves\r\n"), "{:?}", seat.shown());
     // what was printed before, with its colours, and the prompt without an end
     seat.sees("red");
-    seat.until("the prompt", |seat| seat.shown().ends_with("prompt> \x1b[0m"));
+    seat.until("the prompt", |seat| seat.shown().ends_with("prompt> \x1b[0m\x1b[0m"));
     assert!(seat.shown().contains("one\x1b[0m\r\n\x1b[31mred\x1b[0m ready"), "{:?}", seat.shown());
     seat.keys(b"hello\r");
     seat.sees("hello\r\nhello\r\n");
@@ -107,6 +107,25 @@ fn what_a_program_has_set_in_the_terminal_is_undone() {
         ["\x1b[?1049l", "\x1b[?1000l", "\x1b[?1006l", "\x1b[?2004l", "\x1b[?1l", "\x1b[?25h", "\x1b[0m"]
     {
         assert!(after.contains(undone), "{undone:?}: {after:?}");
+    }
+}
+
+/// Its modes were set long ago, and it draws itself anew for a change of size only.
+#[test]
+fn a_program_with_a_screen_of_its_own_is_shown_as_on_its_own_terminal() {
+    let set = "\\033[?1049h\\033[?1h\\033=\\033[?1002h\\033[?25l";
+    let line = format!("printf '{set}'; trap 'stty size' WINCH; echo ready; while :; do sleep 0.005; done");
+    let (lab, _runtime, _agent) = with_task(&line);
+    for _ in 0..2 {
+        let mut seat = attached(&lab, "talk");
+        seat.sees("24 80\r\n");
+        let shown = seat.shown();
+        assert!(shown.contains("\x1b[?1049h\x1b[?1h\x1b[?25l\x1b[?1002h\x1b="), "{shown:?}");
+        assert!(!shown.contains("ready"), "what was printed there makes no lines: {shown:?}");
+        assert!(shown.ends_with("23 80\r\n24 80\r\n"), "{shown:?}");
+        seat.keys(LEAVE);
+        assert_eq!(seat.ends(), Some(0));
+        assert!(seat.shown().contains("\x1b[?1049l"));
     }
 }
 

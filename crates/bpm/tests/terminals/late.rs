@@ -52,8 +52,9 @@ async fn a_run_that_is_yet_to_be_found_again_is_waited_for() {
     lab.start();
     let agent = Agent::of(&lab).await;
     let reader = agent.clone();
-    let mut output =
-        tokio::spawn(async move { reader.client().output(Output { target: "talk".to_owned() }).await });
+    let mut output = tokio::spawn(async move {
+        reader.client().output(Output { target: "talk".to_owned(), modes: false }).await
+    });
     let early = tokio::time::timeout(Duration::from_millis(300), &mut output).await;
     assert!(early.is_err(), "its shim has said nothing yet: {early:?}");
     kill_process(shim, Signal::CONT).unwrap();

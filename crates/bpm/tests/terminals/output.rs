@@ -9,7 +9,7 @@ use crate::agent::{Agent, PATIENCE, named, pattern, project, shell};
 use crate::lab::Lab;
 
 async fn output(agent: &Agent, target: &str) -> Chunks {
-    agent.client().output(Output { target: target.to_owned() }).await.unwrap()
+    agent.client().output(Output { target: target.to_owned(), modes: false }).await.unwrap()
 }
 
 /// Reads up to the end.
@@ -66,7 +66,7 @@ async fn a_flood_is_given_byte_by_byte_from_the_call_to_the_end() {
     // who has not read until now finds it all the same
     assert_eq!(agent.ended("talk").await.exit_code, Some(4));
     assert!(all(slow).await == expected);
-    let error = agent.client().output(Output { target: "talk".to_owned() }).await.unwrap_err();
+    let error = agent.client().output(Output { target: "talk".to_owned(), modes: false }).await.unwrap_err();
     assert_eq!(error.code, Code::NotReady, "{error:?}");
 }
 

@@ -1,6 +1,6 @@
 //! Signals, the size of a run's terminal, and what it shows.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,11 +18,16 @@ use crate::control::Chunks;
 use crate::engine::facts::LiveRun;
 use crate::engine::log_hub::{Ear, LogHub};
 use crate::exec::watch::Command;
+use crate::modes::Modes;
 
 const SIZES: std::ops::RangeInclusive<u16> = 1..=4096;
 /// Bytes that are read from a log at once, and how many times that waits for a slow reader.
 const CHUNK_BYTES: usize = 64 << 10;
 const CHUNKS: usize = 4;
+/// Where it is looked for what a program has set in its terminal: so much of the log's beginning, and so much of its end.
+const EARLY_BYTES: u64 = 256 << 10;
+const LATE_BYTES: u64 = 16 << 20;
+const SCAN_BYTES: usize = 1 << 20;
 /// How long a shim may take to write down the line that is begun. One that takes longer is not waited for.
 const SETTLING: Duration = Duration::from_millis(250);
 
@@ -76,13 +81,13 @@ impl Handle {
         };
         self.log_hub().listen(&dir, &ear).map_err(|error| unreadable("watched", &error))?;
         let from = dir.clone();
-        let follower = tokio::task::spawn_blocking(move || {
-            let summary = RunLog::open(&from)?.summary()?;
-            Ok::<_, ReadError>(Follower::from_offset(&from, summary.evicted_bytes + summary.bytes))
-        });
-        let follower = follower.await.map_err(|error| unreadable("read", &error))?;
-        let follower = follower.map_err(|error| unreadable("read", &error))?;
+        let begin = tokio::task::spawn_blocking(move || begin(&from, of.modes));
+        let begun = begin.await.map_err(|error| unreadable("read", &error))?;
+        let (follower, modes) = begun.map_err(|error| unreadable("read", &error))?;
         let (sender, chunks) = mpsc::channel(CHUNKS);
+        if of.modes {
+            let _ = sender.try_send(Bytes::from(modes.as_set())); // there is room
+        }
         let logs = Arc::clone(self.log_hub());
         tokio::spawn(Reading { run, logs, ear, dir, follower, sender, _looking: looking }.run());
         Ok(Chunks(chunks))
@@ -180,6 +185,33 @@ impl Reading {
             }
         }
     }
+}
+
+/// At the end of the log; if `modes`, with what the program has set in its terminal up to there.
+fn begin(dir: &Path, modes: bool) -> Result<(Follower, Modes), ReadError> {
+    let summary = RunLog::open(dir)?.summary()?;
+    let end = summary.evicted_bytes + summary.bytes;
+    let mut found = Modes::default();
+    if modes {
+        // programs set their terminals when they start
+        let last = end.saturating_sub(LATE_BYTES).max(summary.evicted_bytes);
+        follow(&mut found, dir, summary.evicted_bytes, last.min(summary.evicted_bytes + EARLY_BYTES))?;
+        follow(&mut found, dir, last, end)?;
+    }
+    Ok((Follower::from_offset(dir, end), found))
+}
+
+fn follow(modes: &mut Modes, dir: &Path, from: u64, to: u64) -> Result<(), ReadError> {
+    let mut follower = Follower::from_offset(dir, from);
+    while follower.offset() < to {
+        let left = usize::try_from(to - follower.offset()).unwrap_or(usize::MAX);
+        let chunk = follower.poll(left.min(SCAN_BYTES))?;
+        if chunk.pieces.is_empty() && !chunk.more {
+            break;
+        }
+        chunk.pieces.iter().for_each(|piece| modes.printed(&piece.bytes));
+    }
+    Ok(())
 }
 
 fn signal(text: &str) -> Result<i32, Error> {
