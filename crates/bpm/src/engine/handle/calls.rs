@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -22,17 +23,25 @@ const USUAL_KEEP: Duration = Duration::from_secs(300);
 #[derive(Debug, Default)]
 pub(super) struct Calls {
     known: Mutex<HashMap<String, Call>>,
+    /// Calls that were ever put into it.
+    count: AtomicU64,
 }
 
 #[derive(Debug)]
 struct Call {
     record: CallRecord,
     work: Option<AbortHandle>,
+    /// Which of those that ended in the same millisecond came first.
+    order: u64,
 }
 
 impl Calls {
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Call>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn order(&self) -> u64 {
+        self.count.fetch_add(1, Ordering::Relaxed)
     }
 
     /// Forgets what has been kept for long enough.
@@ -100,8 +109,8 @@ impl Handle {
     pub(in crate::engine) fn resume_calls(&self) {
         for record in calls::load(self.project()) {
             if record.over_ms.is_some() {
-                let id = record.status.call_id.clone();
-                self.calls().lock().insert(id, Call { record, work: None });
+                let (id, order) = (record.status.call_id.clone(), self.calls().order());
+                self.calls().lock().insert(id, Call { record, work: None, order });
             } else {
                 self.begin_call(record, &mut self.calls().lock());
             }
@@ -123,7 +132,8 @@ impl Handle {
             }
             handle.finish_call(&name, CallState::Done, Some(outcome));
         });
-        known.insert(id, Call { record, work: Some(work.abort_handle()) });
+        let order = self.calls().order();
+        known.insert(id, Call { record, work: Some(work.abort_handle()), order });
     }
 
     fn finish_call(&self, id: &str, state: CallState, outcome: Option<Result<Reply, Error>>) {
@@ -173,8 +183,8 @@ fn patient(mut request: Request) -> Request {
 
 /// The call whose outcome has been kept the longest.
 fn oldest_that_is_over(known: &HashMap<String, Call>) -> Option<String> {
-    let over = known.iter().filter_map(|(id, call)| Some((call.record.over_ms?, id)));
-    over.min().map(|(_, id)| id.clone())
+    let over = known.iter().filter_map(|(id, call)| Some((call.record.over_ms?, call.order, id)));
+    over.min().map(|(_, _, id)| id.clone())
 }
 
 fn too_many() -> Error {
