@@ -293,3 +293,6 @@ pub fn shown(chord: Chord, ascii: bool) -> String {
     };
     name.to_owned()
 }
+
+#[cfg(test)]
+mod docs;

@@ -297,7 +297,9 @@ fn steers(desk: &Desk, action: Action, key: &str) {
             desk.type_line("from nearby");
             screen.wait_for("echo from nearby");
             desk.press("C-]");
-            desk.until("the panels are back", |output| output.is_of("term") && output.has("echo from nearby"));
+            desk.until("the panels are back", |output| {
+                output.is_of("term") && output.has("echo from nearby")
+            });
             desk.select("app");
         }
     }
