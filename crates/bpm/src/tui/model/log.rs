@@ -106,8 +106,8 @@ pub struct LogView {
     pub high: u64,
     /// A place outside the window that is to be shown.
     pub jump: Option<Jump>,
-    /// In which direction the window is to grow, and how many more times.
-    pub heading: Option<(Heading, u8)>,
+    /// How many more times the window may grow towards what is shown.
+    pub growing: Growing,
     /// More is printed than is shown: what is between two looks at the end is skipped.
     pub surge: bool,
     /// When the length was asked for last, while paused.
@@ -130,6 +130,13 @@ pub enum Jump {
     Top,
     End,
     Around(u64),
+}
+
+/// By the direction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Growing {
+    pub up: u8,
+    pub down: u8,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -170,7 +177,7 @@ impl Default for LogView {
             low: 0,
             high: 0,
             jump: None,
-            heading: None,
+            growing: Growing::default(),
             surge: false,
             length_at: Now::default(),
             filter: None,

@@ -102,7 +102,7 @@ pub async fn run(first: Client, connect: Connect, options: Options) -> Result<()
         // a size that changed while nobody listened
         let (columns, rows) = screen.size().map_err(unusable)?;
         if (columns, rows) != (model.columns, model.rows) {
-            update(&mut model, Message::Resized { columns, rows }, clock.now());
+            hands.tell(Message::Resized { columns, rows });
         }
     }
 }

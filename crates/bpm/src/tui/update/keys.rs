@@ -4,7 +4,7 @@ use crossterm::event::{KeyEvent, KeyEventKind};
 
 use super::super::keys::{Action, action};
 use super::super::message::Command;
-use super::super::model::log::{Anchor, Heading, Jump, LINE_BYTES};
+use super::super::model::log::{Anchor, Growing, Heading, Jump, LINE_BYTES};
 use super::super::model::{Model, Overlay, Panel, PromptKind};
 use super::super::rows;
 use super::super::view::Scrolled;
@@ -114,7 +114,12 @@ fn page(model: &Model) -> isize {
 /// Scrolls the log. Who comes to its end follows it again.
 pub(super) fn scroll(model: &mut Model, by: isize) {
     let (width, height) = log::size(model);
-    let Some(top) = rows::top(&model.log, width, height) else { return };
+    let Some(top) = rows::top(&model.log, width, height) else {
+        if by > 0 {
+            bottom(model);
+        }
+        return;
+    };
     select::touched(model);
     let log = &mut model.log;
     log.jump = None;
@@ -122,20 +127,22 @@ pub(super) fn scroll(model: &mut Model, by: isize) {
         let place = rows::up(log, width, top, by.unsigned_abs());
         if place != top || log.more_before {
             log::anchor(log, place);
-            log::head(log, Heading::Up);
+            log::grow_to(log, Heading::Up);
         }
     } else if !log.is_following() {
         let place = rows::down(log, width, top, by.unsigned_abs());
         let before = std::mem::replace(&mut log.anchor, Anchor::End);
         let end = rows::top(log, width, height).unwrap_or(top);
-        let may_follow =
+        let is_newest =
             log.source.as_ref().is_some_and(|source| source.run.is_some()) || log.newest <= log.run;
-        if place >= end && !log.more_after && may_follow {
-            log.heading = None;
+        // what has come since is not skipped, unless one goes on at the end
+        let is_end = place >= end && !log.more_after && (!log.grown || top >= end);
+        if is_end && is_newest {
+            log::grow_to(log, Heading::Up);
         } else {
             log.anchor = before;
             log::anchor(log, if place >= end { end.max(top) } else { place });
-            log::head(log, Heading::Down);
+            log::grow_to(log, Heading::Down);
         }
     }
 }
@@ -158,25 +165,26 @@ fn top(model: &mut Model) {
     let is_up = model.link.is_up();
     let log = &mut model.log;
     log.cleared = None;
-    (log.jump, log.heading) = (None, None);
+    (log.jump, log.growing) = (None, Growing::default());
     if log.more_before && is_up {
         log.jump = Some(Jump::Top);
         return;
     }
     let number = log.lines.front().map_or(log.first_line, |line| line.number);
     log.anchor = Anchor::Line { number, skip: 0 };
-    log::head(log, Heading::Down);
+    log::grow_to(log, Heading::Down);
 }
 
 fn bottom(model: &mut Model) {
     let is_up = model.link.is_up();
     let log = &mut model.log;
-    (log.jump, log.heading) = (None, None);
+    (log.jump, log.growing) = (None, Growing::default());
     let newest = log.source.as_ref().is_some_and(|source| source.run.is_none()) && log.newest > log.run;
     if (log.more_after || newest) && is_up {
         log.jump = Some(Jump::End);
     } else {
         log.anchor = Anchor::End;
+        log::grow_to(log, Heading::Up);
     }
 }
 
@@ -206,7 +214,7 @@ fn clear(model: &mut Model) {
             let log = &mut model.log;
             let last = log.lines.back().map_or(0, |line| line.number).max(log.next_line.saturating_sub(1));
             (log.cleared, log.anchor) = (Some((log.run, last)), Anchor::End);
-            (log.jump, log.heading) = (None, None);
+            (log.jump, log.growing) = (None, Growing::default());
             model.drag = None;
         }
         Panel::Details => {

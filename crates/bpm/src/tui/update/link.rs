@@ -45,6 +45,7 @@ pub(super) fn connected(model: &mut Model, label: String, hello: Option<Hello>, 
     model.manager_pid = pid.or(before);
     model.link = Link::Up { label, hello, manager_pid: pid, since: model.now };
     forget_questions(model);
+    lose_deeds(model);
     notes::note(model, level, text);
     warn_of_version(model);
     model.status_again = true;

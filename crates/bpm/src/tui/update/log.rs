@@ -5,7 +5,7 @@ use bpm_api::{Code, Error, LogWindow, ReadFrom, ReadLog, ReadOnly, Reply, Reques
 
 use super::super::layout::log_rows;
 use super::super::message::{Ask, Command, LogPurpose};
-use super::super::model::log::{Anchor, Heading, Jump, LINE_BYTES, LogView};
+use super::super::model::log::{Anchor, Growing, Heading, Jump, LINE_BYTES, LogView};
 use super::super::model::{Level, Model};
 use super::super::rows;
 use super::{link, notes, search, select, status};
@@ -32,10 +32,8 @@ pub(super) fn size(model: &Model) -> (usize, usize) {
 }
 
 pub(super) fn resized(model: &mut Model) {
-    // a panel that has become higher may have room below its last line
-    if !model.log.is_following() {
-        model.log.heading = Some((Heading::Down, LOADS));
-    }
+    // a panel that has become higher may have room for more
+    model.log.growing = Growing { up: LOADS, down: LOADS };
 }
 
 pub(super) fn tick(model: &mut Model) {
@@ -64,7 +62,8 @@ pub(super) fn connected(model: &mut Model) {
 pub(super) fn disconnected(model: &mut Model) {
     let log = &mut model.log;
     (log.asked, log.asking, log.void) = (None, None, false);
-    (log.jump, log.heading, log.looking, log.first_error) = (None, None, None, false);
+    (log.jump, log.looking, log.first_error) = (None, None, false);
+    log.growing = Growing::default();
     if let Some(search) = &mut log.search {
         search.looking = None;
     }
@@ -102,6 +101,13 @@ fn need(model: &mut Model) -> Option<(LogPurpose, ReadLog)> {
     if log.fresh || log.jump == Some(Jump::End) {
         return Some(end(log, tail));
     }
+    if log.run == 0 {
+        // nothing has run: there is nothing to look at, nor to look through
+        search::gave_up(log);
+        log.jump = None;
+        log.fresh = log.grown;
+        return log.grown.then(|| end(log, tail));
+    }
     match log.jump {
         Some(Jump::Top) => {
             let ask = pinned(log, ReadFrom::After(0), LOAD.max(tail));
@@ -127,12 +133,19 @@ fn need(model: &mut Model) -> Option<(LogPurpose, ReadLog)> {
     if follows {
         return Some(follow(log, tail));
     }
+    // there is room for it, though nothing is followed
+    if log.grown && !log.is_following() && rows::places(log, width, height).len() < height {
+        grow_to(log, Heading::Down);
+    }
     if let Some(ask) = grow(log, width, height) {
         return Some(ask);
     }
     let passed = now.mono_ms.saturating_sub(log.length_at.mono_ms);
     if log.grown && passed >= LENGTH_MS {
         (log.grown, log.length_at) = (false, now);
+        if lines_below(log, width, height) < height.max(1) {
+            return Some((LogPurpose::After, pinned(log, ReadFrom::After(log.high), LOAD.max(tail))));
+        }
         return Some((LogPurpose::Length, pinned(log, ReadFrom::End, 0)));
     }
     None
@@ -154,7 +167,7 @@ pub(super) fn pinned(log: &LogView, from: ReadFrom, lines: usize) -> ReadLog {
     ReadLog {
         target,
         builds,
-        run: Some(log.run).filter(|run| *run != 0),
+        run: Some(log.run),
         from,
         lines: u32::try_from(lines).unwrap_or(u32::MAX),
         only: search::sent(&log.only),
@@ -169,7 +182,7 @@ fn follow(log: &mut LogView, tail: usize) -> (LogPurpose, ReadLog) {
     let newest = log.source.as_ref().is_some_and(|source| source.run.is_none()) && log.newest > log.run;
     let behind = log.next_line.saturating_sub(log.high) > BEHIND;
     let from_end = if filtered { behind } else { log.surge || log.lines.is_empty() };
-    if log.run == 0 || newest || from_end {
+    if newest || from_end {
         return end(log, tail);
     }
     log.grown = false;
@@ -179,35 +192,44 @@ fn follow(log: &mut LogView, tail: usize) -> (LogPurpose, ReadLog) {
 
 /// Lines before or after the window, where the panel has come near its end.
 fn grow(log: &mut LogView, width: usize, height: usize) -> Option<(LogPurpose, ReadLog)> {
-    let (heading, left) = log.heading?;
     let lines = LOAD.max(height * 2);
     let margin = height.max(1);
-    let ask = match heading {
-        Heading::Up => {
-            let above = rows::top(log, width, height).map_or(0, |top| top.line - log.first_shown());
-            let wanted = above < margin && log.more_before && log.low > log.cleared_to().saturating_add(1);
-            wanted.then(|| (LogPurpose::Before, pinned(log, ReadFrom::Before(log.low), lines)))
+    if log.growing.up > 0 {
+        let above = rows::top(log, width, height).map_or(0, |top| top.line - log.first_shown());
+        if above < margin && log.more_before && log.low > log.cleared_to().saturating_add(1) {
+            return Some((LogPurpose::Before, pinned(log, ReadFrom::Before(log.low), lines)));
         }
-        Heading::Down => {
-            let last = rows::places(log, width, height).last().map_or(0, |place| place.line + 1);
-            let wanted = log.lines.len().saturating_sub(last) < margin && log.more_after;
-            wanted.then(|| (LogPurpose::After, pinned(log, ReadFrom::After(log.high), lines)))
-        }
-    };
-    if ask.is_none() || left == 0 {
-        log.heading = None;
-        if log.looking.is_some_and(|looking| !looking.errors) {
-            log.looking = None;
-        }
-        return None;
+        log.growing.up = 0;
     }
-    log.heading = Some((heading, left - 1));
-    ask
+    let may_grow = log.growing.down > 0 && !log.is_following() && (log.more_after || log.grown);
+    if may_grow && lines_below(log, width, height) < margin {
+        log.grown = false;
+        return Some((LogPurpose::After, pinned(log, ReadFrom::After(log.high), lines)));
+    }
+    log.growing.down = 0;
+    if log.looking.is_some_and(|looking| !looking.errors) {
+        log.looking = None;
+    }
+    None
 }
 
-/// Lets the window grow in this direction if the panel is near its end.
-pub(super) fn head(log: &mut LogView, heading: Heading) {
-    log.heading = Some((heading, LOADS));
+/// Lines of the window that are below what is shown.
+fn lines_below(log: &LogView, width: usize, height: usize) -> usize {
+    let last = rows::places(log, width, height).last().map_or(0, |place| place.line + 1);
+    log.lines.len().saturating_sub(last)
+}
+
+/// Lets the window grow in this direction, if what is shown is near its end.
+pub(super) fn grow_to(log: &mut LogView, heading: Heading) {
+    *left(log, heading) = LOADS;
+}
+
+/// How many more times it may grow in this direction.
+pub(super) fn left(log: &mut LogView, heading: Heading) -> &mut u8 {
+    match heading {
+        Heading::Up => &mut log.growing.up,
+        Heading::Down => &mut log.growing.down,
+    }
 }
 
 pub(super) fn answered(model: &mut Model, number: u64, purpose: LogPurpose, outcome: Result<Reply, Error>) {
@@ -271,7 +293,6 @@ fn take(model: &mut Model, purpose: LogPurpose, request: &ReadLog, window: LogWi
 }
 
 fn take_end(model: &mut Model, request: &ReadLog, window: LogWindow) {
-    let (_, height) = size(model);
     let log = &mut model.log;
     let wanted = log.fresh || log.jump == Some(Jump::End) || log.is_following();
     if !wanted {
@@ -281,18 +302,17 @@ fn take_end(model: &mut Model, request: &ReadLog, window: LogWindow) {
         log.anchor = Anchor::End;
     }
     log.back = None;
-    let goes_on = log.run == window.run && !log.lines.is_empty();
     (log.fresh, log.jump) = (false, None);
-    if goes_on {
+    let broke_off = window.broke_off;
+    if log.run == window.run && !log.lines.is_empty() {
         log.surge = !log.append_end(request, window);
     } else {
-        let at = window.broke_off;
         log.replace(request, window);
         log.surge = false;
-        if !log.only.is_all() && log.lines.len() < height && log.more_before {
-            head(log, Heading::Up);
-            search::went_on(log, Heading::Up, at);
-        }
+    }
+    if !log.only.is_all() {
+        grow_to(log, Heading::Up);
+        search::went_on(log, Heading::Up, broke_off);
     }
 }
 
@@ -318,7 +338,6 @@ fn refused(model: &mut Model, purpose: LogPurpose, request: &ReadLog, error: Err
     let log = &mut model.log;
     log.fresh = false;
     log.grown = false;
-    log.heading = None;
     log.jump = None;
     search::gave_up(log);
     if error.code == Code::UnknownRun
@@ -327,6 +346,12 @@ fn refused(model: &mut Model, purpose: LogPurpose, request: &ReadLog, error: Err
         let (number, what) = (request.run.unwrap_or(0), if request.builds { "build" } else { "run" });
         select::show(model, Some(back));
         return notes::note(model, Level::Warning, format!("{what} {number} is not kept; `R` shows what is"));
+    }
+    let names_run = log.source.as_ref().is_some_and(|source| source.run.is_some());
+    if error.code == Code::UnknownRun && request.run.is_some() && !names_run && log.is_following() {
+        // the one that was shown is not kept any more: whichever is the newest now
+        log.fresh = true;
+        return;
     }
     if error.code == Code::InvalidParameter && !request.only.is_all() {
         if matches!(purpose, LogPurpose::Find { .. }) {
@@ -355,7 +380,7 @@ pub(super) fn show_line(log: &mut LogView, number: u64, width: usize, height: us
         place = end;
     }
     anchor(log, place);
-    head(log, Heading::Down);
+    grow_to(log, Heading::Down);
 }
 
 /// The panel begins with this row.

@@ -7,7 +7,7 @@ use regex_automata::util::syntax;
 
 use super::super::message::LogPurpose;
 use super::super::model::Model;
-use super::super::model::log::{Anchor, Heading, Jump, LogView, Looking, Search};
+use super::super::model::log::{Anchor, Growing, Heading, Jump, LogView, Looking, Search};
 use super::super::rows;
 use super::{log, notes, select};
 
@@ -145,12 +145,15 @@ fn land(log: &mut LogView, line: u64, width: usize, height: usize) {
     }
 }
 
-/// A search that filled the window has broken off, or has not.
+/// A search that filled the window has broken off, or has not. It goes on unless it was ended meanwhile.
 pub(super) fn went_on(log: &mut LogView, heading: Heading, broke_off: Option<u64>) {
     let is_filtered = !log.only.is_all();
+    let left = log::left(log, heading);
+    let is_wanted = *left > 0;
+    *left = left.saturating_sub(1);
     match broke_off {
-        Some(at) if is_filtered && log.heading.is_some_and(|(now, _)| now == heading) => {
-            log::head(log, heading);
+        Some(at) if is_filtered && is_wanted => {
+            log::grow_to(log, heading);
             if !log.looking.is_some_and(|looking| looking.errors) {
                 log.looking = Some(Looking { backward: heading == Heading::Up, errors: false, at });
             }
@@ -162,7 +165,7 @@ pub(super) fn went_on(log: &mut LogView, heading: Heading, broke_off: Option<u64
 
 /// No search goes on.
 pub(super) fn gave_up(log: &mut LogView) {
-    (log.looking, log.first_error, log.heading) = (None, false, None);
+    (log.looking, log.first_error, log.growing) = (None, false, Growing::default());
     if let Some(search) = &mut log.search {
         search.looking = None;
     }
@@ -185,8 +188,8 @@ pub(super) fn go(model: &mut Model, backward: bool, errors: bool) {
     if !errors && model.log.search.is_none() {
         return notes::info(model, "nothing is looked for; `/` asks for a pattern");
     }
-    if model.log.source.is_none() {
-        return;
+    if model.log.run == 0 {
+        return notes::info(model, "nothing has been printed yet");
     }
     select::touched(model);
     let at = from(model, backward, errors);

@@ -25,6 +25,9 @@ impl LogView {
 
     /// Nothing is known any more but what the answer says.
     pub(super) fn replace(&mut self, request: &ReadLog, mut window: LogWindow) {
+        if window.run == 0 {
+            window.lines.clear();
+        }
         let cut = sanitize(&mut window.lines, request);
         self.lines.clear();
         self.bytes = 0;

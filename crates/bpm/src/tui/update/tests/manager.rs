@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use bpm_api::{
-    Code, Done, Error, KeptRun, LogWindow, ManagerStatus, Mode, Paths, ProcessKind, ProcessStatus, ReadFrom,
-    ReadLog, ReadOnly, Reply, Request, Runs, State, Status, Stream, TaskState, TaskStatus, WindowLine,
+    BuildStatus, Code, Done, Error, KeptRun, LogWindow, ManagerStatus, Mode, Paths, ProcessKind,
+    ProcessStatus, ReadFrom, ReadLog, ReadOnly, Reply, Request, Runs, State, Status, Stream, TaskState,
+    TaskStatus, WindowLine,
 };
 use regex_automata::meta::Regex;
 
@@ -50,6 +51,18 @@ pub(super) fn process(name: &str, state: State) -> ProcessStatus {
         pty: false,
         keeps_artefact: true,
         events: Vec::new(),
+    }
+}
+
+pub(super) fn build(number: u64, ok: Option<bool>) -> BuildStatus {
+    BuildStatus {
+        build: number,
+        recipe: Mode::Dev,
+        ok,
+        ago_seconds: None,
+        took_seconds: None,
+        progress: None,
+        note: None,
     }
 }
 
