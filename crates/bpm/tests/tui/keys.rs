@@ -8,6 +8,7 @@ use bpm::tui::keys::{Action, Chord, KEYS};
 use bpm_api::State;
 use crossterm::event::{KeyCode, KeyModifiers};
 
+use crate::desk::Desk;
 use crate::lab::{Lab, process, puppet};
 use crate::shown::{Output, output};
 use crate::tmux::Screen;
@@ -22,76 +23,31 @@ exec sleep 100000
 ";
 
 /// A project with a process of every sort, and somebody who sits in front of it.
-struct Desk {
-    lab: Lab,
-    screen: Screen,
-    columns: u16,
+fn project(columns: u16, rows: u16) -> Desk {
+    let more = "build = 'echo compiled it'\nerrors = { match = ['^BROKEN'] }\n";
+    let mut config = "dev_crash_wait_seconds = 0.05\n".to_owned();
+    config += &process("app", &["sh", "app.sh"], more);
+    config += &process("idle", &["sleep", "1000"], "autostart = false");
+    config += &process("term", &[&puppet(), "size", "echo"], "pty = true");
+    let mut lab = Lab::new(&config);
+    lab.write("app.sh", APP);
+    lab.start_with(&["--dev"]);
+    lab.running("app");
+    let _: bpm_api::Began = lab.ask(&["restart", "app"]);
+    let desk = Desk::new(lab, "app", columns, rows);
+    desk.until("the newest run of app", |output| output.title.contains("run 2") && output.has("last line"));
+    desk
 }
 
-impl Desk {
-    fn new(columns: u16, rows: u16) -> Desk {
-        let more = "build = 'echo compiled it'\nerrors = { match = ['^BROKEN'] }\n";
-        let mut config = "dev_crash_wait_seconds = 0.05\n".to_owned();
-        config += &process("app", &["sh", "app.sh"], more);
-        config += &process("idle", &["sleep", "1000"], "autostart = false");
-        config += &process("term", &[&puppet(), "size", "echo"], "pty = true");
-        let mut lab = Lab::new(&config);
-        lab.write("app.sh", APP);
-        lab.start_with(&["--dev"]);
-        lab.running("app");
-        let _: bpm_api::Began = lab.ask(&["restart", "app"]);
-        let screen = Screen::tui(&lab, columns, rows, &[]);
-        let desk = Desk { lab, screen, columns };
-        desk.until("the newest run of app", |output| {
-            output.title.contains("run 2") && output.has("last line")
-        });
-        desk
-    }
+/// What follows an escape at once is not taken for a key of its own.
+fn ends_search(desk: &Desk) {
+    desk.press("Escape");
+    desk.until("no search", |output| output.found.is_none());
+}
 
-    fn press(&self, key: &str) {
-        self.screen.press(&[key]);
-    }
-
-    fn type_line(&self, text: &str) {
-        self.screen.type_text(text);
-        self.press("Enter");
-    }
-
-    fn output(&self) -> Output {
-        self.screen.wait("an output panel", |screen| output(&screen.text()))
-    }
-
-    fn until(&self, what: &str, holds: impl Fn(&Output) -> bool) -> Output {
-        self.screen.wait(what, |screen| output(&screen.text()).filter(&holds))
-    }
-
-    /// Selects it, wherever one is.
-    fn select(&self, name: &str) {
-        for _ in 0..8 {
-            self.press("Up");
-        }
-        self.until("app is selected", |output| output.is_of("app"));
-        for _ in 0..8 {
-            let before = self.output().title;
-            if before.starts_with(name) {
-                return;
-            }
-            self.press("Down");
-            self.until("another one is selected", |output| output.title != before);
-        }
-        panic!("there is no {name}\n{}", self.screen.text());
-    }
-
-    /// What follows an escape at once is not taken for a key of its own.
-    fn ends_search(&self) {
-        self.press("Escape");
-        self.until("no search", |output| output.found.is_none());
-    }
-
-    fn shows_end(&self) {
-        self.press("G");
-        self.until("the end", |output| output.has("last line") && !output.is_paused());
-    }
+fn shows_end(desk: &Desk) {
+    desk.press("G");
+    desk.until("the end", |output| output.has("last line") && !output.is_paused());
 }
 
 /// A key as tmux calls it.
@@ -119,7 +75,7 @@ fn named(chord: Chord) -> String {
 }
 
 fn every_key(columns: u16, rows: u16) {
-    let desk = Desk::new(columns, rows);
+    let desk = project(columns, rows);
     for binding in KEYS {
         for chord in binding.chords {
             let key = named(*chord);
@@ -217,7 +173,7 @@ fn moves(desk: &Desk, action: Action, key: &str) {
             // it goes to the output now
             desk.press("Up");
             desk.until("the output is scrolled", |output| output.is_of("app") && output.is_paused());
-            desk.shows_end();
+            shows_end(desk);
             desk.press("BTab");
         }
         _ => {
@@ -354,7 +310,7 @@ fn looks(desk: &Desk, action: Action, key: &str) {
             desk.press(key);
             desk.type_line("NEEDLE|needle [a-z]wo");
             desk.until("the line", |output| found(output, "needle two"));
-            desk.ends_search();
+            ends_search(desk);
         }
         Action::Next | Action::Previous => {
             desk.press("g");
@@ -371,7 +327,7 @@ fn looks(desk: &Desk, action: Action, key: &str) {
                 desk.press(key);
                 desk.until("the one before", |output| found(output, "needle one"));
             }
-            desk.ends_search();
+            ends_search(desk);
         }
         Action::NextError | Action::PreviousError => {
             desk.press("g");
@@ -396,7 +352,7 @@ fn looks(desk: &Desk, action: Action, key: &str) {
             desk.until("all lines", |output| output.has("late 60") || output.has("last line"));
         }
     }
-    desk.shows_end();
+    shows_end(desk);
 }
 
 fn reads(desk: &Desk, action: Action, key: &str) {
@@ -451,7 +407,7 @@ fn reads(desk: &Desk, action: Action, key: &str) {
             });
             desk.press("g");
             desk.until("the first line", |output| output.rows[0] == "early 1");
-            desk.shows_end();
+            shows_end(desk);
         }
     }
 }

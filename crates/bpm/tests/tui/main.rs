@@ -10,6 +10,8 @@
 
 #[path = "../life/lab.rs"]
 mod lab;
+
+mod desk;
 mod shown;
 mod tmux;
 
@@ -19,4 +21,5 @@ mod hostile;
 mod keys;
 mod picture;
 mod plain;
+mod screens;
 mod trouble;

@@ -57,8 +57,13 @@ impl Output {
         self.rows.join("\n").trim_end().to_owned()
     }
 
+    /// What is selected: the title goes on with the run, as soon as that is known.
+    pub fn name(&self) -> Option<&str> {
+        self.title.split(' ').next()
+    }
+
     pub fn is_of(&self, name: &str) -> bool {
-        self.title.split(' ').next() == Some(name)
+        self.name() == Some(name)
     }
 
     pub fn is_paused(&self) -> bool {
