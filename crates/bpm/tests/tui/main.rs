@@ -19,6 +19,7 @@ mod elsewhere;
 mod given_back;
 mod hostile;
 mod keys;
+mod mouse;
 mod picture;
 mod plain;
 mod screens;

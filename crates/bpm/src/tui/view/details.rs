@@ -197,6 +197,8 @@ impl Page {
         let mut events: Vec<&Event> =
             known.filter(|event| event.kind != EventKind::BuildProgress).rev().collect();
         events.sort_by_key(|event| Reverse(&event.time));
+        // a build's failure is also what its process is down for
+        events.dedup_by(|one, other| (&one.time, &one.text) == (&other.time, &other.text));
         let clock = Clock { offset_seconds: model.look.offset_seconds, now_ms: model.now.wall_ms };
         for Event { time, text, by, .. } in events {
             let by = by.as_ref().map(|by| format!(" ({by})")).unwrap_or_default();

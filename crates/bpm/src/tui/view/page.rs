@@ -98,7 +98,7 @@ impl Page {
         let (ink, crashes) = match crashes {
             0 if restarts == 0 => return,
             0 => (Ink::Text, String::new()),
-            1 => (Ink::Waiting, ", the last after a crash".to_owned()),
+            1 => (Ink::Waiting, ", 1 crash".to_owned()),
             _ => (Ink::Waiting, format!(", {crashes} crashes in a row")),
         };
         self.wrapped("restarts", ink, &format!("{restarts}{crashes}"));

@@ -83,7 +83,9 @@ fn events(page: &mut Page, model: &Model, answer: &WhyAnswer) {
     if !answer.status.events.is_empty() {
         page.lines.push(Line::default());
     }
-    for event in answer.status.events.iter().rev().take(EVENTS) {
+    let mut events: Vec<_> = answer.status.events.iter().rev().collect();
+    events.dedup_by(|one, other| (&one.time, &one.text) == (&other.time, &other.text));
+    for event in events.into_iter().take(EVENTS) {
         let by = event.by.as_ref().map(|by| format!(" ({by})")).unwrap_or_default();
         page.lines.push(Line::from(vec![
             theme.span(Ink::Faint, clock.told(&event.time) + " "),

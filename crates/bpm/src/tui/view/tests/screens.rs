@@ -32,6 +32,16 @@ fn odd_sizes_keep_what_matters() {
 }
 
 #[test]
+fn what_happened_is_told_once() {
+    let mut model = shop(120, 40);
+    for events in model.events.values_mut() {
+        // what is written about a build and about its process may be the same
+        *events = events.iter().flat_map(|event| [event.clone(), event.clone()]).collect();
+    }
+    assert_eq!(text(&model), text(&shop(120, 40)));
+}
+
+#[test]
 fn a_manager_that_has_gone() {
     assert_snapshot!("gone_80x24", text(&gone(80, 24)));
     assert_snapshot!("gone_40x10", text(&gone(40, 10)));
