@@ -3,6 +3,7 @@
 
 use crate::desk::Desk;
 use crate::lab::{Lab, shell};
+use crate::tmux::Screen;
 
 fn project() -> Desk {
     let numbered =
@@ -37,7 +38,7 @@ fn needs_tmux_the_mouse_selects_scrolls_and_copies() {
     screen.mouse(32, column + 3, last - 1, true);
     screen.mouse(32, 0, last - 2, true);
     screen.mouse(0, 0, last - 2, false);
-    let copied = screen.wait("a copy", |screen| screen.copied());
+    let copied = screen.wait("a copy", Screen::copied);
     let lines: Vec<&str> = copied.lines().map(|line| line.split_once(' ').unwrap().1).collect();
     assert_eq!(lines, ["line 198", "line 199", "line 200"]);
 
