@@ -106,6 +106,7 @@ fn look(args: &TuiArgs) -> Look {
         ascii: args.ascii || !locale_is_utf8(),
         plain: args.no_color || dumb || is_set("NO_COLOR"),
         offset_seconds: Zoned::now().offset().seconds(),
+        home: std::env::var("HOME").ok(),
     }
 }
 

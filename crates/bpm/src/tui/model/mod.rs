@@ -31,6 +31,8 @@ pub struct Look {
     pub plain: bool,
     /// Where times are shown.
     pub offset_seconds: i32,
+    /// Home directory, for which `~` stands.
+    pub home: Option<String>,
 }
 
 #[derive(Clone, Debug)]

@@ -11,7 +11,7 @@ use super::paint::{Painter, Titles, row};
 use super::processes::{mark, task_mark};
 use super::spark::sparkline;
 use super::style::{Ink, Theme};
-use super::text::{Clock, line, width};
+use super::text::{Clock, line, tilde, width};
 use super::{focused, title};
 use crate::render;
 use crate::tui::layout::{Areas, inside};
@@ -133,7 +133,7 @@ impl Page {
             self.wrapped("alive", Ink::Bad, survivor);
         }
         self.sample(model, task.sample.as_ref().filter(|_| runs));
-        self.wrapped("directory", Ink::Text, &task.cwd);
+        self.wrapped("directory", Ink::Text, &tilde(&task.cwd, model.look.home.as_deref()));
         if !task.by.is_empty() {
             self.wrapped("by", Ink::Text, &task.by);
         }

@@ -6,7 +6,7 @@ use ratatui::text::Line;
 
 use super::paint::{Painter, Titles, row};
 use super::style::{CHANGES, DONE, FAILED, IDLE, Ink, RUNS, STOPPED};
-use super::text::{brief, line, safe, width};
+use super::text::{brief, brief_left, line, safe, width};
 use super::{focused, title};
 use crate::tui::layout::inside;
 use crate::tui::lists::{self, ListRow};
@@ -154,7 +154,7 @@ fn of_process(process: &ProcessStatus, age: f64) -> Entry {
             process.uptime_seconds.map_or_else(|| "running".to_owned(), |uptime| brief(uptime + age))
         }
         (State::BackingOff, None) => match process.restart_in_seconds.map(|left| left - age) {
-            Some(left) if left > 0.0 => format!("in {}", brief(left.ceil())),
+            Some(left) if left > 0.0 => format!("in {}", brief_left(left)),
             Some(_) | None => "crashed".to_owned(),
         },
         (State::CrashLooping, None) => "crash loop".to_owned(),

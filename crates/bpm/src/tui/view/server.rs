@@ -6,7 +6,7 @@ use ratatui::text::Line;
 
 use super::paint::{Painter, Titles, row};
 use super::style::{CHANGES, FAILED, IDLE, Ink, RUNS, STOPPED, Theme};
-use super::text::{Clock, brief, line, line_width, safe, wrap};
+use super::text::{Clock, brief_left, line, line_width, path_end, safe, tilde, wrap};
 use super::{focused, title};
 use crate::render;
 use crate::tui::layout::{Areas, inside};
@@ -29,7 +29,8 @@ pub(super) fn draw(model: &Model, painter: &mut Painter<'_>, area: Rect) {
     if let Some(status) = model.status.as_ref().filter(|_| room.width >= WITH_MODE) {
         head = painter.right(head, &mode(status, theme));
     }
-    painter.line(head, &place(&model.link, theme));
+    let columns = usize::from(head.width).saturating_sub(2);
+    painter.line(head, &place(model, columns, theme));
     let facts = facts(model, usize::from(room.width), theme);
     for (number, fact) in facts.iter().enumerate() {
         painter.line(row(room, number + 1), fact);
@@ -68,13 +69,15 @@ fn mode(status: &Status, theme: Theme) -> Line<'static> {
 }
 
 /// Whether the manager is there, and whose it is.
-fn place(link: &Link, theme: Theme) -> Line<'static> {
-    let (mark, ink, label) = match link {
+fn place(model: &Model, columns: usize, theme: Theme) -> Line<'static> {
+    let (mark, ink, label) = match &model.link {
         Link::Up { label, .. } => ("●", Ink::Good, label),
         Link::Connecting { label } => (IDLE, Ink::Waiting, label),
         Link::Down { label, .. } => (FAILED, Ink::Bad, label),
     };
-    line([theme.span(ink, mark), theme.span(Ink::Strong, format!(" {label}"))])
+    let label = tilde(label, model.look.home.as_deref());
+    let label = format!(" {}", path_end(&label, columns));
+    line([theme.span(ink, mark), theme.span(Ink::Strong, label)])
 }
 
 fn facts(model: &Model, columns: usize, theme: Theme) -> Vec<Line<'static>> {
@@ -105,7 +108,7 @@ fn facts(model: &Model, columns: usize, theme: Theme) -> Vec<Line<'static>> {
 fn manager(model: &Model, status: &Status, theme: Theme) -> Vec<Line<'static>> {
     let mut facts = Vec::new();
     if let Some(left) = status.release_switch_in_seconds.filter(|_| status.mode == Mode::Dev) {
-        let left = brief(left - model.status_age_seconds());
+        let left = brief_left(left - model.status_age_seconds());
         facts.push(format!("release mode in {left} if unused"));
     }
     let manager = &status.manager;

@@ -65,6 +65,29 @@ pub(super) fn width(text: &str) -> usize {
     text.graphemes(true).map(UnicodeWidthStr::width).sum()
 }
 
+/// A path as people write it, with `~` for the home directory.
+pub(super) fn tilde<'p>(path: &'p str, home: Option<&str>) -> Cow<'p, str> {
+    let home = home.map(|home| home.trim_end_matches('/')).filter(|home| !home.is_empty());
+    match home.and_then(|home| path.strip_prefix(home)) {
+        Some("") => Cow::Borrowed("~"),
+        Some(rest) if rest.starts_with('/') => Cow::Owned(format!("~{rest}")),
+        Some(_) | None => Cow::Borrowed(path),
+    }
+}
+
+/// The end of a path where there is no room for all of it: `…/code/shop`, or the last name alone. An address is left
+/// alone: its beginning says more.
+pub(super) fn path_end(path: &str, columns: usize) -> Cow<'_, str> {
+    if width(path) <= columns || path.contains("://") {
+        return Cow::Borrowed(path);
+    }
+    let mut ends = path.match_indices('/').map(|(at, _)| &path[at..]);
+    match ends.find(|end| end.len() > 1 && width(end) < columns) {
+        Some(end) => Cow::Owned(format!("…{end}")),
+        None => Cow::Borrowed(path.trim_end_matches('/').rsplit('/').next().unwrap_or(path)),
+    }
+}
+
 /// A text cut into rows at blanks, none wider than `columns`; a word that is wider is cut. At least one row.
 pub(super) fn wrap(text: &str, columns: usize) -> Vec<String> {
     let columns = columns.max(1);
@@ -123,6 +146,17 @@ pub(super) fn brief(seconds: f64) -> String {
         whole @ 3600..86_400 => format!("{} h", whole / 3600),
         whole => format!("{} d", whole / 86_400),
     }
+}
+
+/// The same of what is left: not less than it is.
+pub(super) fn brief_left(seconds: f64) -> String {
+    let unit = match seconds.ceil() {
+        0.0..60.0 => 1.0,
+        60.0..3600.0 => 60.0,
+        3600.0..86_400.0 => 3600.0,
+        _ => 86_400.0,
+    };
+    brief((seconds / unit).ceil() * unit)
 }
 
 /// `1,048,576`
@@ -184,7 +218,7 @@ impl Clock {
 
 #[cfg(test)]
 mod tests {
-    use super::{Clock, brief, grouped, safe, width, wrap};
+    use super::{Clock, brief, brief_left, grouped, path_end, safe, tilde, width, wrap};
 
     #[test]
     fn nothing_is_drawn_that_a_terminal_obeys() {
@@ -205,6 +239,20 @@ mod tests {
     }
 
     #[test]
+    fn paths_are_shortened_at_the_front() {
+        let home = Some("/home/ada/");
+        let paths = ["/home/ada/shop", "/home/ada", "/home/adam", "http://x/home/ada/y", ""];
+        assert_eq!(paths.map(|path| tilde(path, home)).join(" "), "~/shop ~ /home/adam http://x/home/ada/y ");
+        assert_eq!([Some(""), Some("/"), None].map(|home| tilde("/srv", home)).join(" "), "/srv /srv /srv");
+        assert_eq!(path_end("~/code/shop", 11), "~/code/shop");
+        assert_eq!(path_end("~/code/shop", 10), "…/shop");
+        assert_eq!(path_end("~/very/long/code/shop", 12), "…/code/shop");
+        assert_eq!(path_end("/srv/a-long-name", 4), "a-long-name");
+        assert_eq!(path_end("http://build:3001/mcp", 9), "http://build:3001/mcp");
+        assert_eq!(path_end("no path", 4), "no path");
+    }
+
+    #[test]
     fn times_and_numbers_are_short() {
         let clock = Clock { offset_seconds: 3600, now_ms: 1_795_255_531_000 };
         assert_eq!(clock.told("2026-11-21T09:05:31.999Z"), "10:05:31");
@@ -219,6 +267,8 @@ mod tests {
             [0.9, 60.0, 7199.0, 1e6, f64::NAN, -1.0].map(brief).join(" "),
             "0 s 1 min 1 h 11 d 0 s 0 s"
         );
+        let left = [0.2, 59.0, 60.0, 61.0, 3541.0, 86_399.0, f64::NAN, -3.0].map(brief_left);
+        assert_eq!(left.join(", "), "1 s, 59 s, 1 min, 2 min, 1 h, 1 d, 0 s, 0 s");
         assert_eq!([0, 999, 1000, 1_048_576].map(grouped).join(" "), "0 999 1,000 1,048,576");
     }
 }

@@ -275,7 +275,7 @@ pub(super) fn note(level: Level, ago_ms: u64, text: &str) -> Note {
 }
 
 pub(super) fn label() -> String {
-    "~/shop".to_owned()
+    "/home/ada/shop".to_owned()
 }
 
 /// Of a manager of this version.
@@ -290,7 +290,7 @@ pub(super) fn hello() -> Hello {
 
 /// All is well but for some programs; `api` is selected, and its log followed.
 pub(super) fn shop(columns: u16, rows: u16) -> Model {
-    let look = Look { offset_seconds: 3600, ..Look::default() };
+    let look = Look { offset_seconds: 3600, home: Some("/home/ada".to_owned()), ..Look::default() };
     let mut model = Model::new(look, label(), columns, rows, NOW);
     model.link =
         Link::Up { label: label(), hello: Some(hello()), manager_pid: Some(4711), since: Now::default() };

@@ -337,6 +337,7 @@ fn a_model(dice: &mut Dice) -> Model {
         ascii: dice.yes(),
         plain: dice.yes(),
         offset_seconds: dice.one_of(&[0, 3600, -50_400, i32::MAX, i32::MIN]),
+        home: dice.maybe(Dice::text),
     };
     let (columns, rows, now) = (side(dice), side(dice), dice.now());
     let mut model = Model::new(look, dice.text(), columns, rows, now);
