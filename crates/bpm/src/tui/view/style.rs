@@ -72,7 +72,7 @@ impl Theme {
         style
     }
 
-    /// What a program's text says in this look.
+    /// How serious it looks.
     pub(super) fn level(level: Level) -> Ink {
         match level {
             Level::Info => Ink::Text,
@@ -92,7 +92,7 @@ impl Theme {
     }
 }
 
-/// Marks, in the order of what is good about them.
+/// Marks of states.
 pub(super) const RUNS: &str = "▶";
 pub(super) const CHANGES: &str = "◐";
 pub(super) const IDLE: &str = "○";
