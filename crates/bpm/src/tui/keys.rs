@@ -197,7 +197,13 @@ pub const KEYS: &[Binding] = &[
         "right",
         "Scroll long lines to the right",
     ),
-    bind(Group::Output, Action::Search, &[letter('/')], "search", "Look for a regular expression"),
+    bind(
+        Group::Output,
+        Action::Search,
+        &[letter('/')],
+        "search",
+        "Find a regex; lower case matches any case",
+    ),
     bind(Group::Output, Action::Next, &[letter('n')], "next", "The next line that matches"),
     bind(Group::Output, Action::Previous, &[letter('N')], "previous", "The previous line that matches"),
     bind(

@@ -7,7 +7,7 @@ use bpm_api::{
 
 use super::super::message::{Ask, Command};
 use super::super::model::{Deed, Level, MOST_DEEDS, Model, PromptKind, Target};
-use super::{link, notes, prompt};
+use super::{link, notes, prompt, select};
 
 /// How long an answer may take, in seconds: as long as a build does. What is under way is shown meanwhile.
 const PATIENCE: Option<f64> = Some(3600.0);
@@ -237,7 +237,12 @@ pub(super) fn answered(model: &mut Model, number: u64, outcome: Result<Reply, Er
         Err(error) if error.code == Code::TimedOut => {
             notes::note(model, Level::Warning, format!("{}: it goes on, after an hour", deed.what));
         }
-        Err(error) => notes::failed(model, &deed.what, &error),
+        Err(error) => {
+            notes::failed(model, &deed.what, &error);
+            if error.code == Code::BuildFailed && deed.target == model.selected {
+                select::show_failed_build(model);
+            }
+        }
     }
 }
 

@@ -84,6 +84,12 @@ pub(super) fn show(model: &mut Model, source: Option<Source>) {
     log::check_ability(model);
 }
 
+fn show_by_itself(model: &mut Model) {
+    if let Some(source) = &mut model.log.source {
+        source.by_itself = true;
+    }
+}
+
 /// Somebody has done something in the output panel: it is theirs now.
 pub(super) fn touched(model: &mut Model) {
     if let Some(source) = &mut model.log.source {
@@ -115,7 +121,7 @@ pub(super) fn builds_by_itself(model: &mut Model) {
     let Some(source) = model.log.source.clone() else { return };
     let Some(process) = model.process() else { return };
     let interest = interest(process);
-    let untouched = source.run.is_none() && model.log.is_following() && model.log.only.is_all();
+    let untouched = is_untouched(model);
     let asked_here = deeds::brings_up(model, &source.target);
     match interest {
         Interest::Building { alone, .. } if !source.builds && untouched && (alone || asked_here) => {
@@ -125,13 +131,15 @@ pub(super) fn builds_by_itself(model: &mut Model) {
             show(model, Some(Source { builds: true, by_itself: true, ..source }));
             first_error(model, number);
         }
+        // who asks for a build while looking at builds wants to see that one
         Interest::Building { number, .. }
-            if source.by_itself
-                && model.log.run != 0
-                && model.log.run < number
-                && !model.log.is_following() =>
+            if source.builds && source.run.is_none() && (asked_here || source.by_itself) =>
         {
-            show(model, Some(source));
+            if model.log.run != 0 && model.log.run < number && !model.log.is_following() {
+                show(model, Some(Source { by_itself: true, ..source }));
+            } else if asked_here && untouched {
+                show_by_itself(model);
+            }
         }
         Interest::Failed { number, .. } if source.by_itself => first_error(model, number),
         Interest::Run if source.by_itself => {
@@ -139,6 +147,20 @@ pub(super) fn builds_by_itself(model: &mut Model) {
         }
         Interest::Building { .. } | Interest::Failed { .. } | Interest::Run => {}
     }
+}
+
+/// A build that was asked for here has failed, perhaps before a status said that it is under way.
+pub(super) fn show_failed_build(model: &mut Model) {
+    let Some(source) = model.log.source.clone() else { return };
+    if !source.builds && is_untouched(model) {
+        show(model, Some(Source { builds: true, by_itself: true, ..source }));
+    }
+}
+
+/// Nobody has picked a run, scrolled or filtered.
+fn is_untouched(model: &Model) -> bool {
+    let newest = model.log.source.as_ref().is_some_and(|source| source.run.is_none());
+    newest && model.log.is_following() && model.log.only.is_all()
 }
 
 /// Shows a failed build's first error, once.

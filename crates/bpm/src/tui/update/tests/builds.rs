@@ -1,6 +1,6 @@
 //! Builds show themselves while they are what matters, and give way again.
 
-use bpm_api::{Change, State};
+use bpm_api::{Change, Code, Error, Request, State};
 use crossterm::event::KeyCode;
 
 use super::manager::{Manager, build, process, status};
@@ -98,15 +98,52 @@ fn while_the_old_run_serves_its_log_stays_unless_the_build_was_asked_for_here() 
     becomes(&mut world, State::Running, Some(2), None);
     assert_eq!(world.ends().1, "line 100");
     becomes(&mut world, State::Running, None, None);
-    world.say(Message::Key(KeyCode::Char('r').into()));
-    let at = world.pending.iter().position(|(ask, _)| matches!(ask, Ask::Deed(_))).expect("a restart");
-    let restart = world.pending.remove(at).expect("it is there");
+    let restart = restart(&mut world);
     becomes(&mut world, State::Running, Some(2), None);
     assert_eq!(world.screen(), ["Compiling"]);
     becomes(&mut world, State::Running, None, Some((2, true)));
     assert_eq!(world.ends().1, "line 100");
     world.pending.push_back(restart);
     world.answer();
+}
+
+/// `r` is pressed and not answered.
+fn restart(world: &mut World) -> (Ask, Request) {
+    world.say(Message::Key(KeyCode::Char('r').into()));
+    let at = world.pending.iter().position(|(ask, _)| matches!(ask, Ask::Deed(_))).expect("a restart");
+    let restart = world.pending.remove(at).expect("it is there");
+    world.answer();
+    restart
+}
+
+#[test]
+fn who_reads_a_failed_build_and_asks_for_another_sees_that_one() {
+    let mut world = World::new();
+    world.manager.log("api", true, 2).lines = vec!["error: one".to_owned(), "error: two".to_owned()];
+    world.keys("bgee");
+    assert!(!source(&world).by_itself && !world.model.log.is_following());
+    let restart = restart(&mut world);
+    assert_eq!(world.screen()[0], "error: one");
+    world.manager.log("api", true, 3).lines = vec!["Compiling".to_owned()];
+    becomes(&mut world, State::Running, Some(3), Some((2, false)));
+    assert_eq!(world.screen(), ["Compiling"]);
+    becomes(&mut world, State::Running, None, Some((3, true)));
+    assert_eq!(world.ends().1, "line 100");
+    world.pending.push_back(restart);
+    world.answer();
+}
+
+#[test]
+fn a_build_that_failed_too_fast_to_be_seen_is_shown_when_that_is_answered() {
+    let mut world = World::new();
+    let (ask, _) = restart(&mut world);
+    world.manager.log("api", true, 3).lines = vec!["error: no".to_owned()];
+    becomes(&mut world, State::Running, None, Some((3, false)));
+    assert_eq!(world.ends().1, "line 100");
+    let outcome = Err(Error::new(Code::BuildFailed, "build 3 of `api` failed"));
+    world.tell(Message::Answered { ask, outcome });
+    world.pass(1000);
+    assert_eq!((world.screen(), world.model.log.error_at), (vec!["error: no"], Some(1)));
 }
 
 #[test]

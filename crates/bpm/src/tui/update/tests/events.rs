@@ -109,10 +109,23 @@ fn missed_events_are_said_and_everything_is_asked_for() {
 }
 
 #[test]
+fn what_happens_again_and_again_is_one_note() {
+    let mut world = World::new();
+    let before = world.model.notes.len();
+    for run in 1..50 {
+        world.happens(event("web", EventKind::Crashed, &format!("run {run} ended by itself: exit code 3")));
+        world.happens(event("api", EventKind::Crashed, &format!("run {run} ended by itself: exit code 3")));
+    }
+    assert_eq!(world.model.notes.len(), before + 2);
+    assert_eq!(world.note().1, "api: run 49 ended by itself: exit code 3");
+}
+
+#[test]
 fn notes_are_bounded_and_without_control_characters() {
     let mut world = World::new();
     for number in 0..500 {
-        world.happens(event("web", EventKind::Crashed, &format!("\u{1b}[31m{number}\n{}", "x".repeat(5000))));
+        let word = "y".repeat(number + 1);
+        world.happens(event("web", EventKind::Crashed, &format!("\u{1b}[31m{word}\n{}", "x".repeat(5000))));
     }
     assert_eq!(world.model.notes.len(), crate::tui::model::MOST_NOTES);
     let note = world.note().1;

@@ -1,8 +1,9 @@
 //! The mouse.
 
+use bpm_api::EventKind;
 use crossterm::event::{KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 
-use super::world::World;
+use super::world::{World, event};
 use crate::tui::layout::{Areas, inside};
 use crate::tui::message::{Command, Message};
 use crate::tui::model::Panel;
@@ -42,8 +43,8 @@ fn the_wheel_scrolls_what_is_under_it() {
     assert!(world.model.log.is_following());
     mouse(&mut world, MouseEventKind::ScrollDown, Panel::Processes, 0);
     assert_eq!(world.selected(), "web");
-    for _ in 0..30 {
-        world.tell(Message::Paste("a note".to_owned()));
+    for number in 1..30 {
+        world.happens(event("web", EventKind::Crashed, &"y".repeat(number)));
     }
     mouse(&mut world, MouseEventKind::ScrollDown, Panel::Server, 0);
     assert_eq!(world.model.notes_top, 3);
