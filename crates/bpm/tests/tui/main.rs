@@ -15,6 +15,7 @@ mod desk;
 mod shown;
 mod tmux;
 
+mod attached;
 mod elsewhere;
 mod given_back;
 mod hostile;
