@@ -5,6 +5,7 @@ use rustix::process::Signal;
 
 use crate::desk::Desk;
 use crate::lab::{Lab, alive, process, puppet, send};
+use crate::shown::output;
 use crate::tmux::Screen;
 
 /// A program that says its size whenever it changes, and one that repeats what is typed.
@@ -91,7 +92,8 @@ fn needs_tmux_the_end_of_the_interface_gives_the_shell_back() {
             &format!("stty -a > before; {program} tui & echo $! > pid; fg; stty -a > after"),
             "Enter",
         ]);
-        screen.wait_for("Processes");
+        screen
+            .wait("what is selected", |screen| output(&screen.text()).filter(|output| output.is_of("echo")));
         let pid = lab.pids("pid", 1)[0];
         attached(&screen);
         send(pid, signal);

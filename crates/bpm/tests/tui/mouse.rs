@@ -19,11 +19,11 @@ fn project() -> Desk {
 fn needs_tmux_the_mouse_selects_scrolls_and_copies() {
     let desk = project();
     let screen = &desk.screen;
-    let (column, row) = screen.find("web").unwrap();
+    let (column, row) = screen.wait("web", |screen| screen.find("web"));
     screen.click(column, row);
     desk.until("web is selected", |output| output.is_of("web"));
 
-    let (column, last) = screen.find("line 200").unwrap();
+    let (column, last) = screen.wait("the end", |screen| screen.find("line 200"));
     for _ in 0..3 {
         screen.mouse(64, column, last, true);
     }
