@@ -132,6 +132,14 @@ impl Client {
         self.shared.manager.as_ref().map(|manager| manager.pid)
     }
 
+    /// Whether its process is seen to have ended, and took its socket away: everything was stopped before. One that was
+    /// killed leaves it.
+    #[must_use]
+    pub fn ended_in_order(&self) -> bool {
+        let Address::Socket { path, .. } = self.shared.pool.address() else { return false };
+        self.manager_has_ended() && !path.exists()
+    }
+
     /// Whether its process is seen to have ended.
     pub(crate) fn manager_has_ended(&self) -> bool {
         self.shared.manager.as_ref().is_some_and(|manager| wait::has_ended(&manager.handle))

@@ -29,6 +29,8 @@ pub enum Message {
     Disconnected {
         error: Error,
         again: Duration,
+        /// It was told to end, and has stopped everything before.
+        orderly: bool,
     },
     Change(Change),
     /// What came of [`Command::Ask`].

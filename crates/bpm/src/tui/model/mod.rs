@@ -122,6 +122,8 @@ pub enum Link {
         since: Now,
         next_try: Now,
         tries: u32,
+        /// It was told to end: nothing runs any more.
+        orderly: bool,
     },
 }
 

@@ -36,8 +36,13 @@ pub(super) struct Hands {
 
 impl Hands {
     pub(super) fn new(current: Current, told: Sender<Message>) -> Hands {
-        let origin = Origin { face: "tui".to_owned(), ..client::origin() };
+        let origin = Origin { face: "tui".to_owned(), who: who(), ..client::origin() };
         Hands { current, told, watch: None, origin }
+    }
+
+    /// What the manager calls whoever asks through here.
+    pub(super) fn by(&self) -> String {
+        format!("{} {}", self.origin.face, self.origin.who)
     }
 
     pub(super) fn carry_out(&mut self, command: Command) -> Act {
@@ -110,6 +115,15 @@ impl Hands {
         tokio::spawn(async move {
             let _ = told.send(message).await;
         });
+    }
+}
+
+/// Whoever sits at this terminal: the same user may have several.
+fn who() -> String {
+    let user = client::origin().who;
+    match rustix::termios::ttyname(std::io::stdin(), Vec::new()) {
+        Ok(name) => format!("{user} on {}", name.to_string_lossy().trim_start_matches("/dev/")),
+        Err(_) => user,
     }
 }
 

@@ -54,7 +54,7 @@ pub(super) fn keep(first: Client, connect: Connect, told: Sender<Message>) -> Cu
                 Err(error) => error,
             };
             ours.set(None);
-            match connect_again(&connect, error, &told).await {
+            match connect_again(&connect, &client, error, &told).await {
                 Some(next) => client = next,
                 None => return,
             }
@@ -84,11 +84,17 @@ async fn follow(client: &Client, current: &Current, told: &Sender<Message>) -> R
 }
 
 /// `None`: nobody listens any more.
-async fn connect_again(connect: &Connect, why: Error, told: &Sender<Message>) -> Option<Client> {
+async fn connect_again(
+    connect: &Connect,
+    before: &Client,
+    why: Error,
+    told: &Sender<Message>,
+) -> Option<Client> {
     let mut pause = FIRST_PAUSE;
     let mut error = why;
     loop {
-        told.send(Message::Disconnected { error, again: pause }).await.ok()?;
+        let orderly = before.ended_in_order();
+        told.send(Message::Disconnected { error, again: pause, orderly }).await.ok()?;
         tokio::select! {
             () = sleep(pause) => {}
             () = told.closed() => return None,

@@ -55,6 +55,7 @@ pub async fn run(first: Client, connect: Connect, options: Options) -> Result<()
     let mut model = Model::new(options.look, first.label(), columns, rows, clock.now());
     model.mouse = options.mouse;
     let mut hands = Hands::new(link::keep(first, connect, told.clone()), told);
+    model.by = Some(hands.by());
     let mut input = EventStream::new();
     let mut ticks = ticks();
     loop {

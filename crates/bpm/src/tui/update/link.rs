@@ -70,20 +70,27 @@ fn warn_of_version(model: &mut Model) {
     notes::note(model, Level::Warning, other + &missing);
 }
 
-pub(super) fn disconnected(model: &mut Model, error: Error, again: Duration) {
+pub(super) fn disconnected(model: &mut Model, error: Error, again: Duration, orderly: bool) {
     let again_ms = u64::try_from(again.as_millis()).unwrap_or(u64::MAX);
     let next_try = super::Now {
         mono_ms: model.now.mono_ms.saturating_add(again_ms),
         wall_ms: model.now.wall_ms.saturating_add_unsigned(again_ms),
     };
-    let (label, since, tries) = match &model.link {
-        Link::Connecting { label } | Link::Up { label, .. } => (label.clone(), model.now, 1),
-        Link::Down { label, since, tries, .. } => (label.clone(), *since, tries.saturating_add(1)),
+    let closing = model.status.as_ref().is_some_and(|status| status.manager.closing);
+    let (label, since, tries, known) = match &model.link {
+        Link::Connecting { label } | Link::Up { label, .. } => (label.clone(), model.now, 1, false),
+        Link::Down { label, since, tries, orderly, .. } => {
+            (label.clone(), *since, tries.saturating_add(1), *orderly)
+        }
     };
+    let orderly = orderly || closing;
     if tries == 1 {
         notes::failed(model, "manager", &error);
     }
-    model.link = Link::Down { label, error, since, next_try, tries };
+    if orderly && !known {
+        notes::note(model, Level::Info, "the manager was told to end: everything is stopped");
+    }
+    model.link = Link::Down { label, error, since, next_try, tries, orderly: orderly || known };
     forget_questions(model);
     lose_deeds(model);
 }

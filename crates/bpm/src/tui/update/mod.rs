@@ -51,7 +51,9 @@ fn take(model: &mut Model, message: Message, commands: &mut Vec<Command>) {
         Message::Connected { label, hello, manager_pid } => {
             link::connected(model, label, hello, manager_pid);
         }
-        Message::Disconnected { error, again } => link::disconnected(model, error, again),
+        Message::Disconnected { error, again, orderly } => {
+            link::disconnected(model, error, again, orderly);
+        }
         Message::Change(change) => events::changed(model, change),
         Message::Answered { ask, outcome } => match ask {
             Ask::Status => status::answered(model, outcome),

@@ -50,7 +50,9 @@ fn a_start_after_a_crash_is_good_news() {
 #[test]
 fn what_others_ask_for_is_told_with_who_it_was() {
     let mut world = World::new();
-    for (by, told) in [("mcp claude", true), ("tui me", false), ("rule: crash", false)] {
+    world.model.by = Some("tui me on pts/1".to_owned());
+    let others = [("tui me on pts/2", true), ("mcp claude", true)];
+    for (by, told) in [("tui me on pts/1", false), ("rule: crash", false)].into_iter().chain(others) {
         let before = world.model.notes.len();
         let mut asked = event("web", EventKind::Requested, "restart requested");
         asked.by = Some(by.to_owned());

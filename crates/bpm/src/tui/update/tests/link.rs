@@ -1,6 +1,8 @@
 //! The manager comes and goes, and may be older.
 
-use bpm_api::{Change, Hello, Request};
+use std::time::Duration;
+
+use bpm_api::{Change, Code, Error, Hello, Request};
 
 use super::world::{World, hello};
 use crate::tui::message::{Ask, Command, Message};
@@ -122,4 +124,23 @@ fn an_overlay_that_waits_is_answered_by_the_manager_that_comes_back() {
     world.disconnect();
     connect(&mut world, Some(hello()), 2);
     assert!(matches!(world.model.overlay, Some(Overlay::Runs { answer: Some(Ok(_)), .. })));
+}
+
+#[test]
+fn a_manager_that_was_told_to_end_is_told_from_one_that_died() {
+    let mut world = World::new();
+    world.disconnect();
+    assert!(matches!(world.model.link, Link::Down { orderly: false, .. }));
+    let again = |orderly| Message::Disconnected {
+        error: Error::new(Code::NoManager, "no manager runs"),
+        again: Duration::from_secs(1),
+        orderly,
+    };
+    world.say(again(true));
+    assert!(world.note().1.contains("everything is stopped"));
+    world.say(again(false));
+    assert!(
+        matches!(world.model.link, Link::Down { orderly: true, .. }),
+        "it stays so until the next one is there"
+    );
 }

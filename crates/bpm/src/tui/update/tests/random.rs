@@ -117,7 +117,7 @@ impl Run {
             Step::Disconnect => {
                 self.pending.clear();
                 let error = Error::new(Code::NoManager, "gone");
-                Message::Disconnected { error, again: Duration::MAX }
+                Message::Disconnected { error, again: Duration::MAX, orderly: false }
             }
             Step::Event(of, kind) => Message::Change(Change::Event(event_of(of, kind))),
             Step::Grown(of, true) => Message::Change(Change::Build(name(of))),

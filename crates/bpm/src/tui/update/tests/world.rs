@@ -70,7 +70,7 @@ impl World {
 
     pub(super) fn disconnect(&mut self) {
         let error = Error::new(Code::NoManager, "the manager has gone");
-        self.tell(Message::Disconnected { error, again: Duration::from_millis(100) });
+        self.tell(Message::Disconnected { error, again: Duration::from_millis(100), orderly: false });
     }
 
     /// Without answering what is asked.

@@ -352,7 +352,14 @@ pub(super) fn gone(columns: u16, rows: u16) -> Model {
     model.now = later(12_300);
     let error =
         Error::new(Code::NoManager, "no manager runs for `/home/ada/shop`").hint("`bpm up -d` starts one");
-    model.link = Link::Down { label: label(), error, since: later(0), next_try: later(13_000), tries: 5 };
+    model.link = Link::Down {
+        label: label(),
+        error,
+        since: later(0),
+        next_try: later(13_000),
+        tries: 5,
+        orderly: false,
+    };
     model
 }
 

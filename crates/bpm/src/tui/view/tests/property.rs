@@ -210,6 +210,7 @@ fn link(dice: &mut Dice) -> Link {
             since: dice.now(),
             next_try: dice.now(),
             tries: u32::from(dice.byte()),
+            orderly: dice.byte() % 2 == 0,
         },
         _ => {
             let hello =
