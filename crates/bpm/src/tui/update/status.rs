@@ -3,8 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use bpm_api::{
-    Code, Error, Event, EventKind, EventLine, GetStatus, ProcessStatus, Reply, Request, Sample, State,
-    Status, TaskState,
+    Code, Error, Event, EventKind, GetStatus, ProcessStatus, Reply, Request, Sample, State, Status, TaskState,
 };
 
 use super::super::message::{Ask, Command};
@@ -155,29 +154,28 @@ pub(super) fn details(model: &mut Model, outcome: Result<Reply, Error>) {
     }
 }
 
-/// What happened before this program began, or while it did not listen, in front of what it has heard itself.
+/// What happened before this program began, or while it did not listen, among what it has heard itself.
 fn seed(model: &mut Model, process: ProcessStatus) {
-    let heard = model.events.entry(process.name.clone()).or_default();
-    let begin = heard.front().map(|event| event.time.clone());
-    let known =
-        |line: &EventLine| heard.iter().any(|event| event.time == line.time && event.text == line.text);
-    let older: Vec<EventLine> = process
-        .events
-        .into_iter()
-        .filter(|line| begin.as_ref().is_none_or(|begin| line.time <= *begin) && !known(line))
-        .collect();
-    for line in older.into_iter().rev() {
-        if heard.len() >= MOST_EVENTS {
-            break;
+    let name = process.name;
+    let heard = model.events.entry(name.clone()).or_default();
+    let too_many = process.events.len().saturating_sub(MOST_EVENTS);
+    for line in process.events.into_iter().skip(too_many) {
+        if heard.iter().any(|event| event.time == line.time && event.text == line.text) {
+            continue;
         }
-        heard.push_front(Event {
+        let at = heard.partition_point(|event| event.time <= line.time);
+        let event = Event {
             seq: 0,
             time: line.time,
-            process: Some(process.name.clone()),
+            process: Some(name.clone()),
             kind: EventKind::Other,
             text: line.text,
             by: line.by,
             steps: None,
-        });
+        };
+        heard.insert(at, event);
+    }
+    while heard.len() > MOST_EVENTS {
+        heard.pop_front();
     }
 }

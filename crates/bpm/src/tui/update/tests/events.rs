@@ -63,7 +63,7 @@ fn what_others_ask_for_is_told_with_who_it_was() {
 }
 
 #[test]
-fn the_events_before_are_asked_for_and_put_in_front() {
+fn events_that_were_not_heard_are_asked_for_and_put_in_their_place() {
     let mut world = World::new();
     let line = |second: u32, text: &str| EventLine {
         time: format!("2025-01-01T00:00:0{second}Z"),
@@ -77,6 +77,11 @@ fn the_events_before_are_asked_for_and_put_in_front() {
     assert_eq!(texts, ["one", "two", "three"]);
     world.keys("\n");
     assert_eq!(world.model.events["web"].len(), 3, "none is there twice");
+    let unheard = EventLine { time: "2027-01-01T00:00:00Z".to_owned(), text: "four".to_owned(), by: None };
+    world.manager.status.processes[1].events.push(unheard);
+    world.disconnect();
+    world.connect();
+    assert_eq!(world.model.events["web"].back().map(|event| event.text.as_str()), Some("four"));
 }
 
 #[test]
