@@ -210,7 +210,7 @@ fn link(dice: &mut Dice) -> Link {
             since: dice.now(),
             next_try: dice.now(),
             tries: u32::from(dice.byte()),
-            orderly: dice.byte() % 2 == 0,
+            orderly: dice.byte().is_multiple_of(2),
         },
         _ => {
             let hello =
