@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 /// Harmless where none of it was set. The cursor stays where it is, which the full scroll region would take to a corner.
 const PLAIN: &str = concat!(
     "\x1b[?2026l",                                               // what was drawn is shown
-    "\x1b7\x1b[r\x1b8",                                          // the whole screen scrolls
+    "\x1b[?6l\x1b[?69l\x1b7\x1b[r\x1b8",                         // the whole screen scrolls, and is counted
+    "\x1b[?5l\x1b[?1007l\x1b[?1036l\x1b[?2031l\x1b[?2048l",      // not reversed, no reports
     "\x1b[?9l\x1b[?1000l\x1b[?1001l\x1b[?1002l\x1b[?1003l",      // no mouse
     "\x1b[?1005l\x1b[?1006l\x1b[?1015l\x1b[?1016l\x1b[?1004l",   // nor its encodings, nor focus
     "\x1b[?2004l\x1b[?1l\x1b>\x1b[4l\x1b[20l\x1b[?7h\x1b(B\x0f", // plain paste, keys, lines, letters

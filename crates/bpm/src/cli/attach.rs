@@ -38,7 +38,10 @@ pub(super) async fn run(args: AttachArgs, cx: &Context) -> Result<ExitCode, Fail
     }
     let client = Client::connect(&cx.project()?).await?;
     let left = attach::attach(&client, &args.target, client::origin()).await?;
-    cx.printer.note(&left.to_string());
+    // a terminal that takes no more would hold it up
+    if !matches!(left.how, How::Told(_) | How::HungUp) {
+        cx.printer.note(&left.to_string());
+    }
     Ok(match left.how {
         How::Asked | How::Ended(_) => ExitCode::SUCCESS,
         How::ManagerGone => ExitCode::from(Code::NoManager.exit_code()),

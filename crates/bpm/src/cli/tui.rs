@@ -49,8 +49,10 @@ pub(super) async fn run(args: TuiArgs, cx: &Context) -> Result<ExitCode, Failure
     shell::needs_terminal()?;
     let options = Options { look: look(&args), mouse: !args.no_mouse };
     let (place, first) = find(args, cx).await?;
-    shell::run(first, to(place), options).await?;
-    Ok(ExitCode::SUCCESS)
+    Ok(match shell::run(first, to(place), options).await? {
+        None => ExitCode::SUCCESS,
+        Some(signal) => ExitCode::from(128 + u8::try_from(signal).unwrap_or(0)),
+    })
 }
 
 /// Which manager is shown.

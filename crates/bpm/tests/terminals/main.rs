@@ -19,3 +19,4 @@ mod late;
 mod output;
 mod seat;
 mod signals;
+mod tui;

@@ -50,6 +50,7 @@ impl Seat {
         std::thread::spawn(move || {
             let mut buffer = [0; 64 << 10];
             while let Ok(count @ 1..) = screen.read(&mut buffer) {
+                // held where nothing is to be taken
                 seen.lock().unwrap().extend_from_slice(&buffer[..count]);
             }
         });
@@ -62,6 +63,13 @@ impl Seat {
 
     pub fn keys(&mut self, keys: &[u8]) {
         self.keyboard.write_all(keys).unwrap();
+    }
+
+    /// Nothing of what is shown is taken while `act` goes on, but for what was on its way.
+    pub fn while_it_takes_nothing<T>(&mut self, act: impl FnOnce(&mut File, u32) -> T) -> T {
+        let shown = Arc::clone(&self.shown);
+        let _held = shown.lock().unwrap();
+        act(&mut self.keyboard, self.child.id())
     }
 
     pub fn raw(&self) -> Vec<u8> {

@@ -95,6 +95,34 @@ fn needs_tmux_the_shell_and_the_program_take_turns() {
 
 #[test]
 #[ignore = "needs tmux"]
+fn needs_tmux_it_is_stopped_from_outside_and_comes_back() {
+    let lab = project();
+    let (screen, before, pid) = shown(&lab);
+    for signal in [Signal::TSTP, Signal::TSTP] {
+        send(pid, signal);
+        lab.wait_for("it is stopped", |_| stopped(pid).then_some(()));
+        // by the shell that has the terminal now, wherever its cursor is
+        screen.wait_for("Stopped");
+        screen.press(&["fg", "Enter"]);
+        lab.wait_for("it goes on", |_| (!stopped(pid)).then_some(()));
+        screen.wait("the alternate screen", |screen| (screen.asked("#{alternate_on}") == "1").then_some(()));
+        screen.press(&["?"]);
+        screen.wait_for("Processes and tasks");
+        screen.press(&["Escape"]);
+        screen.wait_without("Processes and tasks");
+    }
+    screen.press(&["q"]);
+    screen.wait("the screen of before", |screen| (screen.asked("#{alternate_on}") == "0").then_some(()));
+    assert_same(&screen, &before);
+}
+
+fn stopped(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T'))
+}
+
+#[test]
+#[ignore = "needs tmux"]
 fn needs_tmux_a_manager_that_died_is_no_reason_to_keep_the_terminal() {
     let mut lab = project();
     let (screen, before, _) = shown(&lab);

@@ -3,16 +3,21 @@
 
 use std::io::Write;
 use std::process::{Command as Program, Stdio};
+use std::time::Duration;
 
-use bpm_api::{Code, Error, Origin, Request, Watch};
-use tokio::sync::mpsc::Sender;
+use bpm_api::{Code, Error, GetStatus, Origin, Request, Watch};
+use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use super::super::message::{Command, Message};
 use super::link::Current;
 use crate::attach;
 use crate::client;
 use crate::control::Control;
+
+/// How long a manager may take to answer before its terminals are shown.
+const ANSWERS: Duration = Duration::from_secs(3);
 
 /// What is left for the loop, which has the terminal.
 #[derive(Debug)]
@@ -23,7 +28,6 @@ pub(super) enum Act {
     Mouse(bool),
     Copy(String),
     Suspend,
-    Attach(String),
 }
 
 #[derive(Debug)]
@@ -32,12 +36,14 @@ pub(super) struct Hands {
     told: Sender<Message>,
     watch: Option<JoinHandle<()>>,
     origin: Origin,
+    /// Targets whose manager answers, so that their terminals can be had.
+    answered: (Sender<String>, Receiver<String>),
 }
 
 impl Hands {
     pub(super) fn new(current: Current, told: Sender<Message>) -> Hands {
         let origin = Origin { face: "tui".to_owned(), who: who(), ..client::origin() };
-        Hands { current, told, watch: None, origin }
+        Hands { current, told, watch: None, origin, answered: channel(1) }
     }
 
     /// What the manager calls whoever asks through here.
@@ -52,7 +58,7 @@ impl Hands {
                 tokio::spawn(async move {
                     let outcome = match current.client() {
                         Some(client) => client.call(complete(request, &client), origin).await,
-                        None => Err(Error::new(Code::NoManager, "the manager has gone")),
+                        None => Err(gone()),
                     };
                     let _ = told.send(Message::Answered { ask, outcome }).await;
                 });
@@ -67,7 +73,10 @@ impl Hands {
                 self.tell(Message::Copied { lines });
                 Act::Copy(text)
             }
-            Command::Attach { target } => Act::Attach(target),
+            Command::Attach { target } => {
+                self.begin_to_attach(target);
+                Act::Done
+            }
             Command::CaptureMouse(on) => Act::Mouse(on),
             Command::Redraw => Act::Redraw,
             Command::Suspend => Act::Suspend,
@@ -98,6 +107,34 @@ impl Hands {
         }));
     }
 
+    /// A manager that does not answer now would leave the user before an empty screen: it is asked first.
+    fn begin_to_attach(&self, target: String) {
+        let (current, told, origin) = (self.current.clone(), self.told.clone(), self.origin.clone());
+        let answered = self.answered.0.clone();
+        tokio::spawn(async move {
+            let asked = async {
+                let client = current.client().ok_or_else(gone)?;
+                client.ask(GetStatus { process: None, brief: true }, origin).await
+            };
+            let outcome = match timeout(ANSWERS, asked).await {
+                Ok(outcome) => outcome.map(|_| ()),
+                Err(_) => Err(Error::new(Code::TimedOut, "the manager does not answer")),
+            };
+            match outcome {
+                Ok(()) => drop(answered.try_send(target)),
+                Err(error) => drop(told.send(Message::Detached(Err(error))).await),
+            }
+        });
+    }
+
+    /// What is to be attached to now.
+    pub(super) async fn attachable(&mut self) -> String {
+        match self.answered.1.recv().await {
+            Some(target) => target,
+            None => std::future::pending().await,
+        }
+    }
+
     /// Gives the terminal to a run's own; how it was left, in words.
     pub(super) async fn attach(&self, target: &str) -> Result<String, Error> {
         match self.current.client() {
@@ -105,7 +142,7 @@ impl Hands {
                 let left = attach::attach(&client, target, self.origin.clone()).await;
                 left.map(|left| left.to_string())
             }
-            None => Err(Error::new(Code::NoManager, "the manager has gone")),
+            None => Err(gone()),
         }
     }
 
@@ -116,6 +153,10 @@ impl Hands {
             let _ = told.send(message).await;
         });
     }
+}
+
+fn gone() -> Error {
+    Error::new(Code::NoManager, "the manager has gone")
 }
 
 /// Whoever sits at this terminal: the same user may have several.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bpm_api::{Code, Error, Watch};
 use tokio::sync::mpsc::Sender;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::super::message::Message;
 use crate::client::Client;
@@ -48,13 +48,19 @@ pub(super) fn keep(first: Client, connect: Connect, told: Sender<Message>) -> Cu
     let ours = current.clone();
     tokio::spawn(async move {
         let mut client = first;
+        let mut pause = FIRST_PAUSE;
         loop {
+            let since = Instant::now();
             let error = match follow(&client, &ours, &told).await {
                 Ok(()) => gone(),
                 Err(error) => error,
             };
             ours.set(None);
-            match connect_again(&connect, &client, error, &told).await {
+            // one that takes connections and drops them is not asked ever faster
+            if since.elapsed() > LONGEST_PAUSE {
+                pause = FIRST_PAUSE;
+            }
+            match connect_again(&connect, &client, error, &mut pause, &told).await {
                 Some(next) => client = next,
                 None => return,
             }
@@ -88,18 +94,18 @@ async fn connect_again(
     connect: &Connect,
     before: &Client,
     why: Error,
+    pause: &mut Duration,
     told: &Sender<Message>,
 ) -> Option<Client> {
-    let mut pause = FIRST_PAUSE;
     let mut error = why;
     loop {
         let orderly = before.ended_in_order();
-        told.send(Message::Disconnected { error, again: pause, orderly }).await.ok()?;
+        told.send(Message::Disconnected { error, again: *pause, orderly }).await.ok()?;
         tokio::select! {
-            () = sleep(pause) => {}
+            () = sleep(*pause) => {}
             () = told.closed() => return None,
         }
-        pause = (pause * 2).min(LONGEST_PAUSE);
+        *pause = (*pause * 2).min(LONGEST_PAUSE);
         match connect().await {
             Ok(client) => return Some(client),
             Err(failed) => error = failed,

@@ -10,7 +10,7 @@ use std::pin::Pin;
 use std::time::{Duration, SystemTime};
 
 use bpm_api::{Code, Error};
-use crossterm::event::{Event, EventStream, KeyEventKind};
+use crossterm::event::{Event, EventStream, KeyEventKind, poll, read};
 use futures_core::Stream;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
@@ -18,7 +18,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
 pub use self::link::Connect;
 pub use self::screen::needs_terminal;
 
-use self::ends::Ends;
+use self::ends::{Ends, Wish};
 use self::hands::{Act, Hands};
 use self::screen::Screen;
 use super::message::{Message, Now};
@@ -41,11 +41,11 @@ pub struct Options {
     pub mouse: bool,
 }
 
-/// Shows a manager until the user quits. `first` is the connection that there is; `connect` makes the next ones.
+/// Shows a manager until the user quits, or a signal says so: then its number is the answer. `first` is the connection that there is; `connect` makes the next ones.
 ///
 /// # Errors
 /// The terminal cannot be used any more.
-pub async fn run(first: Client, connect: Connect, options: Options) -> Result<(), Error> {
+pub async fn run(first: Client, connect: Connect, options: Options) -> Result<Option<i32>, Error> {
     let unusable = |error| Error::new(Code::System, format!("the terminal cannot be used: {error}"));
     let mut ends = Ends::listen().map_err(unusable)?;
     let mut screen = Screen::enter(options.mouse).map_err(unusable)?;
@@ -56,17 +56,35 @@ pub async fn run(first: Client, connect: Connect, options: Options) -> Result<()
     model.mouse = options.mouse;
     let mut hands = Hands::new(link::keep(first, connect, told.clone()), told);
     model.by = Some(hands.by());
-    let mut input = EventStream::new();
+    let mut input = Some(EventStream::new());
     let mut ticks = ticks();
     loop {
         screen.draw(|frame| view(&model, frame)).map_err(unusable)?;
         let mut messages = tokio::select! {
             biased;
-            () = ends.asked() => return Ok(()),
+            wish = ends.wish() => match wish {
+                Wish::End(signal) => return Ok(Some(signal)),
+                Wish::Stop => {
+                    suspend(&mut screen, &mut input).map_err(unusable)?;
+                    Vec::new()
+                }
+                Wish::GoOn => {
+                    screen.take_again().map_err(unusable)?;
+                    Vec::new()
+                }
+            },
             event = next(&mut input) => match event {
-                Some(Ok(event)) => message_of(event).into_iter().collect(),
+                Some(Ok(event)) => with_what_waits(event).map_err(unusable)?,
                 Some(Err(error)) => return Err(unusable(error)),
-                None => return Ok(()),
+                None => return Ok(None),
+            },
+            target = hands.attachable() => {
+                drop(input.take());
+                screen.leave();
+                let left = hands.attach(&target).await;
+                screen.enter_again().map_err(unusable)?;
+                input = Some(EventStream::new());
+                vec![Message::Detached(left)]
             },
             message = inbox.recv() => message.into_iter().collect::<Vec<_>>(),
             _ = ticks.tick() => vec![Message::Tick],
@@ -80,23 +98,11 @@ pub async fn run(first: Client, connect: Connect, options: Options) -> Result<()
             for command in update(&mut model, message, clock.now()) {
                 match hands.carry_out(command) {
                     Act::Done => {}
-                    Act::Quit => return Ok(()),
+                    Act::Quit => return Ok(None),
                     Act::Redraw => screen.clear().map_err(unusable)?,
                     Act::Mouse(on) => screen.capture_mouse(on).map_err(unusable)?,
                     Act::Copy(text) => screen.copy(&text).map_err(unusable)?,
-                    Act::Suspend => {
-                        drop(input);
-                        screen.suspend().map_err(unusable)?;
-                        input = EventStream::new();
-                    }
-                    Act::Attach(target) => {
-                        drop(input);
-                        screen.leave();
-                        let left = hands.attach(&target).await;
-                        screen.enter_again().map_err(unusable)?;
-                        input = EventStream::new();
-                        hands.tell(Message::Detached(left));
-                    }
+                    Act::Suspend => suspend(&mut screen, &mut input).map_err(unusable)?,
                 }
             }
         }
@@ -114,8 +120,26 @@ fn ticks() -> Interval {
     ticks
 }
 
-async fn next(input: &mut EventStream) -> Option<std::io::Result<Event>> {
+async fn next(input: &mut Option<EventStream>) -> Option<std::io::Result<Event>> {
+    let input = input.as_mut()?;
     std::future::poll_fn(|cx| Pin::new(&mut *input).poll_next(cx)).await
+}
+
+/// Nobody reads the keyboard while the shell has it.
+fn suspend(screen: &mut Screen, input: &mut Option<EventStream>) -> std::io::Result<()> {
+    *input = None;
+    screen.suspend()?;
+    *input = Some(EventStream::new());
+    Ok(())
+}
+
+/// What was typed meanwhile is taken together, and drawn once.
+fn with_what_waits(first: Event) -> std::io::Result<Vec<Message>> {
+    let mut messages: Vec<Message> = message_of(first).into_iter().collect();
+    while messages.len() < TOGETHER && poll(Duration::ZERO)? {
+        messages.extend(message_of(read()?));
+    }
+    Ok(messages)
 }
 
 fn message_of(event: Event) -> Option<Message> {

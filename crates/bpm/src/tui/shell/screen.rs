@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::io::{self, IsTerminal, Stdout, Write, stdout};
+use std::mem::ManuallyDrop;
 use std::sync::Once;
 
 use bpm_api::{Code, Error};
@@ -16,17 +17,23 @@ use crossterm::terminal::{
 };
 use crossterm::{execute, queue};
 use ratatui::backend::CrosstermBackend;
-use ratatui::{Frame, Terminal};
-use rustix::process::{Signal, kill_current_process_group};
+use ratatui::layout::Rect;
+use ratatui::{Frame, Terminal, TerminalOptions, Viewport};
+use rustix::process::{Signal, getpid, kill_current_process_group, kill_process};
 
 /// Presses, releases, the wheel, and movement while a button is down, in the encoding without limits. Not every
 /// movement, as crossterm's own command asks for: each would wake the program up.
 const MOUSE_ON: &str = "\x1b[?1000h\x1b[?1002h\x1b[?1006h";
 const MOUSE_OFF: &str = "\x1b[?1006l\x1b[?1002l\x1b[?1000l";
 
+/// No screen is larger; one that says so is drawn on as far as this, in cells.
+const MOST_COLUMNS: u16 = 1500;
+const MOST_ROWS: u16 = 600;
+
 /// The terminal while it is ours. Dropped, it is given back.
 pub(super) struct Screen {
-    terminal: Terminal<CrosstermBackend<Stdout>>,
+    /// Never dropped: it would write to a terminal that may have gone, and panic over that.
+    terminal: ManuallyDrop<Terminal<CrosstermBackend<Stdout>>>,
     mouse: bool,
 }
 
@@ -48,13 +55,21 @@ impl Screen {
     pub(super) fn enter(mouse: bool) -> io::Result<Screen> {
         give_back_on_panic();
         take(mouse)?;
-        let terminal = Terminal::new(CrosstermBackend::new(stdout())).inspect_err(|_| give_back())?;
+        let terminal = whole().and_then(|area| {
+            let options = TerminalOptions { viewport: Viewport::Fixed(area) };
+            Terminal::with_options(CrosstermBackend::new(stdout()), options)
+        });
+        let terminal = ManuallyDrop::new(terminal.inspect_err(|_| give_back())?);
         Ok(Screen { terminal, mouse })
     }
 
     /// Columns and rows; what is not known is nothing.
-    pub(super) fn size(&self) -> io::Result<(u16, u16)> {
-        self.terminal.size().map(|size| (size.width, size.height))
+    pub(super) fn size(&mut self) -> io::Result<(u16, u16)> {
+        let area = whole()?;
+        if area != self.terminal.get_frame().area() {
+            self.terminal.resize(area)?;
+        }
+        Ok((area.width, area.height))
     }
 
     /// What changed since the last time is written, and appears at once.
@@ -90,10 +105,17 @@ impl Screen {
         self.clear()
     }
 
-    /// Stops this program, and whoever was started with it, until the shell continues it.
+    /// Stops this program, and whoever was started with it, until the shell continues it. By a signal that cannot be
+    /// listened to: the usual one is.
     pub(super) fn suspend(&mut self) -> io::Result<()> {
         give_back();
-        kill_current_process_group(Signal::TSTP)?;
+        kill_current_process_group(Signal::STOP)?;
+        self.enter_again()
+    }
+
+    /// Takes the terminal again after something else had it without our knowledge.
+    pub(super) fn take_again(&mut self) -> io::Result<()> {
+        let _ = disable_raw_mode();
         self.enter_again()
     }
 }
@@ -108,6 +130,11 @@ impl fmt::Debug for Screen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Screen").field("mouse", &self.mouse).finish_non_exhaustive()
     }
+}
+
+fn whole() -> io::Result<Rect> {
+    let (columns, rows) = crossterm::terminal::size()?;
+    Ok(Rect::new(0, 0, columns.min(MOST_COLUMNS), rows.min(MOST_ROWS)))
 }
 
 fn take(mouse: bool) -> io::Result<()> {
@@ -133,6 +160,8 @@ fn give_back_on_panic() {
         std::panic::set_hook(Box::new(move |panic| {
             give_back();
             before(panic);
+            // on whatever thread it was: nobody goes on drawing on what was given back
+            let _ = kill_process(getpid(), Signal::TERM);
         }));
     });
 }

@@ -3,7 +3,6 @@
 mod fixtures;
 mod property;
 mod screens;
-mod ways;
 
 use std::fmt::Write as _;
 
