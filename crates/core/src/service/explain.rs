@@ -124,7 +124,7 @@ impl Service {
             None => "it could not be started".to_owned(),
         };
         let reason = format!(
-            "crashed: {what} {} ago (crash {} in a row){}",
+            "crashed: {what}, {} ago (crash {} in a row){}",
             in_words(now.since(self.last_exit.as_ref().map_or(now, |exit| exit.at))),
             self.backoff.crashes,
             self.candidate_in_words(),

@@ -217,6 +217,11 @@ fn a_lost_run_is_restarted_by_the_crash_rule() {
     let mut rig = Rig::up(&config(vec![command("web")]));
     rig.lost("web", 1);
     assert_eq!(rig.why("web").state, State::BackingOff);
+    let reason = rig.why("web").reason;
+    assert!(
+        reason.starts_with("crashed: run 1 ended with ") && reason.contains(", 0.0 s ago (crash 1 in"),
+        "{reason}"
+    );
     assert_eq!(does(&rig.wait_secs(1.0)), ["spawn web#2 release"]);
 }
 
