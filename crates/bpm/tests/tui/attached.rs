@@ -59,9 +59,9 @@ fn needs_tmux_a_manager_that_dies_gives_the_screen_back() {
     attached(&desk.screen);
     let before = desk.lab.process("echo").pid;
     desk.lab.kill_manager();
-    desk.screen.wait_for("the manager is gone");
+    desk.screen.wait_for("no manager for");
     desk.lab.start();
-    desk.screen.wait_without("the manager is gone");
+    desk.screen.wait_without("no manager for");
     attached(&desk.screen);
     desk.type_line("still here");
     desk.screen.wait_for("echo still here");

@@ -73,9 +73,9 @@ fn needs_tmux_a_manager_at_a_url_is_shown_and_steered() {
     screen.press(&["r"]);
     let second = lab.running_other_than("app", first.run.unwrap());
     lab.kill_manager();
-    screen.wait_for("gone");
+    screen.wait_for("no manager for");
     lab.start();
-    screen.wait_without("gone since");
+    screen.wait_without("no manager for");
     assert_eq!(lab.running("app").pid, second.pid);
     screen.press(&["c"]);
     screen.wait_for("alive");

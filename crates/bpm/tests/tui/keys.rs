@@ -82,7 +82,8 @@ fn every_key(columns: u16, rows: u16) {
             effect(&desk, binding.action, &key);
             // nothing is left open, and the next one begins where this one did
             desk.until(&format!("all is as before {key}"), |output| {
-                output.title.contains("(-1)")
+                output.title.contains(" run ")
+                    && !output.title.contains("(-")
                     && output.is_of("app")
                     && output.has("last line")
                     && output.text().contains("wide 1")

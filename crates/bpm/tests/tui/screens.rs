@@ -11,7 +11,7 @@ use crate::shown::assert_intact;
 /// Where what differs from run to run begins; it goes on to the panel's border.
 const DIFFERS: &str = r"(?x) \s* (
     /t\S*                        # the project's directory, however much of it there is room for
-    | \bbpm\ \d | \bpid\ | \bfor\ \d | \btook\ | [\d.]+\ (s|min|h)\b | \d\d:\d\d
+    | \bbpm\ \d | \bpid\ | \bfor\ \d | \btook\ | (\bin\ )?[\d.]+\ (s|min|h)\b | \d\d:\d\d
     | \d+% | [\d.]+M\b
 )";
 

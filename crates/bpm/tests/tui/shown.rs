@@ -3,7 +3,7 @@
 use unicode_width::UnicodeWidthStr;
 
 /// Borders, with what may stand in the place of one.
-const LEFT: &str = "│╭╰┃┆▶✗|+";
+const LEFT: &str = "│╭╰┃┆▶✗❯|+>!";
 const RIGHT: &str = "│╮╯┃|+#";
 
 /// All rows are there, and those of panels end in borders at both sides.

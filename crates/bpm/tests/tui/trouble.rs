@@ -16,7 +16,7 @@ fn needs_tmux_a_manager_is_killed_and_started_again_under_it() {
     for _ in 0..2 {
         lab.kill_manager();
         // it says so, and goes on showing what was known
-        let shown = screen.wait_for("the manager is gone");
+        let shown = screen.wait_for("no manager for");
         assert!(shown.contains("app") && shown.contains("alive"), "{shown}");
         assert_intact(&shown, 100, 30);
         // keys are answered all the same
@@ -26,7 +26,7 @@ fn needs_tmux_a_manager_is_killed_and_started_again_under_it() {
         screen.wait_without("ctrl-");
         let printed = last_line(&screen.text());
         lab.start();
-        screen.wait_without("the manager is gone");
+        screen.wait_without("no manager for");
         assert_eq!(lab.running("app").pid, before);
         screen.wait("what was printed since", |screen| (last_line(&screen.text()) > printed).then_some(()));
     }

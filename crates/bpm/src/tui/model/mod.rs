@@ -307,8 +307,18 @@ impl Model {
         self.status.as_ref()?.tasks.iter().find(|task| task.task_id == *id)
     }
 
+    /// The manager was told to end, and so nothing of it runs any more.
+    pub fn is_shut_down(&self) -> bool {
+        matches!(self.link, Link::Down { orderly: true, .. })
+    }
+
     /// Seconds since the newest status came: what is added to its uptimes, so that they go on between two.
+    /// Without a manager nobody knows whether they do.
     pub fn status_age_seconds(&self) -> f64 {
-        self.now.mono_ms.saturating_sub(self.status_at.mono_ms) as f64 / 1000.0
+        let until = match &self.link {
+            Link::Down { since, .. } => since.mono_ms,
+            Link::Connecting { .. } | Link::Up { .. } => self.now.mono_ms,
+        };
+        until.saturating_sub(self.status_at.mono_ms) as f64 / 1000.0
     }
 }

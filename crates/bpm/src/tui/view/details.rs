@@ -10,7 +10,7 @@ use super::page::Page;
 use super::paint::{Painter, Titles, row};
 use super::processes::{mark, task_mark};
 use super::spark::sparkline;
-use super::style::{Ink, Theme};
+use super::style::{Ink, STOPPED, Theme};
 use super::text::{Clock, line, tilde, width};
 use super::{focused, title};
 use crate::render;
@@ -66,10 +66,20 @@ impl Page {
     fn process(&mut self, model: &Model, process: &ProcessStatus) {
         let age = model.status_age_seconds();
         let theme = self.theme;
+        if model.is_shut_down() {
+            return self.shut_down(process.last_build.as_ref().map(|build| aged(build, age)));
+        }
         let (sign, ink) = mark(process);
-        let mut head = vec![theme.span(ink, format!("{sign} {}", render::state(process)))];
+        // the run's time is not the build's
+        let building = process.building.as_ref().filter(|_| process.state == State::Running);
+        let state = if building.is_some() { "running".to_owned() } else { render::state(process) };
+        let mut head = vec![theme.span(ink, format!("{sign} {state}"))];
         if let Some(uptime) = process.uptime_seconds {
             head.push(theme.span(Ink::Text, format!(" for {}", render::seconds(uptime + age))));
+        }
+        if let Some(build) = building {
+            let took = build.took_seconds.map(|took| format!(" for {}", render::seconds(took + age)));
+            head.push(theme.span(Ink::Waiting, format!(" · building{}", took.unwrap_or_default())));
         }
         if let Some(left) = process.restart_in_seconds.map(|left| left - age).filter(|left| *left > 0.0) {
             let left = render::seconds(left.ceil());
@@ -85,7 +95,7 @@ impl Page {
             self.wrapped("why", ink_of_why(process.state), &process.why);
         }
         if let Some(next) = &process.next {
-            self.wrapped("next", Ink::Text, next);
+            self.wrapped("next", Ink::Text, &by_keys(process, next));
         }
         if let Some(build) = &process.building {
             self.building(build);
@@ -102,11 +112,30 @@ impl Page {
         }
     }
 
+    /// Nothing of what was known of a run is true any more.
+    fn shut_down(&mut self, build: Option<BuildStatus>) {
+        let head = self.theme.span(Ink::Text, format!("{STOPPED} ended with the manager"));
+        self.lines.push(line([head]));
+        if let Some(build) = build {
+            self.built(&build);
+        }
+    }
+
     fn task(&mut self, model: &Model, task: &TaskStatus) {
         let age = model.status_age_seconds();
         let theme = self.theme;
+        if model.is_shut_down() && task.state == TaskState::Running {
+            self.shut_down(None);
+            return self.wrapped("command", Ink::Strong, &task.command);
+        }
         let (sign, ink) = task_mark(task);
-        let mut head = vec![theme.span(ink, format!("{sign} {}", render::task_state(task)))];
+        let state = match (task.state, &task.signal) {
+            // an exit code says nothing about what was ended on purpose
+            (TaskState::Killed, Some(signal)) => format!("ended by {signal}"),
+            (TaskState::Killed, None) => "killed".to_owned(),
+            _ => render::task_state(task),
+        };
+        let mut head = vec![theme.span(ink, format!("{sign} {state}"))];
         let runs = task.state == TaskState::Running;
         let seconds = render::seconds(if runs { task.seconds + age } else { task.seconds });
         head.push(theme.span(Ink::Text, format!("{}{seconds}", if runs { " for " } else { " after " })));
@@ -210,6 +239,19 @@ impl Page {
             ]));
         }
     }
+}
+
+/// The next step as it is taken here: the key instead of the command. How long it takes is said in the headline.
+fn by_keys(process: &ProcessStatus, next: &str) -> String {
+    if process.restart_in_seconds.is_some() {
+        return "r restarts it now, W says more".to_owned();
+    }
+    let name = &process.name;
+    let mut next = next.to_owned();
+    for (command, key) in [("restart", "r"), ("start", "s"), ("build-log", "b"), ("why", "W")] {
+        next = next.replace(&format!("`bpm {command} {name}`"), &format!("`{key}`"));
+    }
+    next
 }
 
 fn ink_of_why(state: State) -> Ink {

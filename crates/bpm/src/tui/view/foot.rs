@@ -22,6 +22,8 @@ const SPIN_MS: u64 = 300;
 const NARROW: u16 = 40;
 /// Columns that what is typed has beside an error, at least.
 const LEAST_INPUT: u16 = 12;
+/// Columns between what is said and the keys that are offered beside it.
+const GAP: u16 = 3;
 
 /// Draws it, and returns where the cursor is while something is being typed.
 pub(super) fn draw(model: &Model, painter: &mut Painter<'_>, area: Rect) -> Option<Position> {
@@ -39,15 +41,24 @@ pub(super) fn draw(model: &Model, painter: &mut Painter<'_>, area: Rect) -> Opti
     let fresh = |note: &&Note| model.now.mono_ms.saturating_sub(note.at.mono_ms) < NOTE_MS;
     if let Some(note) = model.notes.back().filter(fresh) {
         let ink = Theme::level(note.level);
-        painter.line(room, &line([theme.span(ink, note.text.clone())]));
+        let text = line([theme.span(ink, note.text.clone())]);
+        beside(model, painter, room, &text);
     } else if !model.deeds.is_empty() {
-        painter.line(room, &under_way(model, theme));
+        beside(model, painter, room, &under_way(model, theme));
     } else if let Some(gone) = gone(model) {
-        painter.line(room, &line([theme.span(Ink::Bad, gone)]));
+        beside(model, painter, room, &line([theme.span(Ink::Bad, gone)]));
     } else {
         offered(model, painter, room, is_wide);
     }
     None
+}
+
+/// Says something, and offers keys in what is left of the row.
+fn beside(model: &Model, painter: &mut Painter<'_>, room: Rect, text: &Line<'static>) {
+    let left = painter.line(room, text);
+    if let Some(width) = left.width.checked_sub(GAP) {
+        offered(model, painter, Rect { x: left.x + GAP, width, ..left }, true);
+    }
 }
 
 fn typing(prompt: &Prompt, painter: &mut Painter<'_>, area: Rect) -> Option<Position> {
@@ -153,7 +164,12 @@ fn offer(line: &mut Line<'static>, action: Action, word: Option<&'static str>, t
     if !line.spans.is_empty() {
         line.push_span(Span::raw("  "));
     }
-    line.push_span(theme.span(Ink::Strong, shown(*chord, theme.ascii)));
+    let keys = match (action, theme.ascii) {
+        (Action::Down, false) => "↑↓".to_owned(),
+        (Action::Down, true) => "Up/Down".to_owned(),
+        _ => shown(*chord, theme.ascii),
+    };
+    line.push_span(theme.span(Ink::Strong, keys));
     line.push_span(theme.span(Ink::Faint, format!(" {}", word.unwrap_or(binding.word))));
 }
 
@@ -169,20 +185,57 @@ fn wanted(model: &Model) -> Vec<(Action, Option<&'static str>)> {
         }
         None => {}
     }
-    let follow =
-        if model.log.is_following() { (Action::Follow, Some("pause")) } else { plain(Action::Follow) };
     let mut keys = Vec::new();
+    let can_start = |action: &Action| *action == Action::Start;
+    match model.panel {
+        Panel::Processes => keys.extend(steering(model).into_iter().map(plain)),
+        Panel::Output | Panel::Server | Panel::Details => {
+            keys.extend(steering(model).into_iter().filter(can_start).map(plain));
+            keys.push((Action::Down, Some("scroll")));
+        }
+    }
+    keys.extend(back(model).map(|word| (Action::Back, Some(word))));
+    keys.extend(out_of_the_ordinary(model));
+    let follow = model.log.is_following().then_some((Action::Follow, Some("pause")));
     if model.panel == Panel::Output {
-        let found = model.log.search.as_ref().map(|_| plain(Action::Next));
-        keys.extend(found);
-        keys.extend([plain(Action::Search), follow]);
+        keys.extend(model.log.search.as_ref().map(|_| plain(Action::Next)));
+        keys.push(plain(Action::Search));
+        keys.extend(follow);
         let others = [Action::NextError, Action::Filter, Action::Wrap, Action::Times, Action::Runs];
         keys.extend(others.map(plain));
     } else {
-        keys.extend(steering(model).into_iter().map(plain));
-        keys.extend([plain(Action::Search), follow, plain(Action::Run)]);
+        keys.push(plain(Action::Search));
+        keys.extend(follow);
+        keys.push(plain(Action::Run));
     }
     keys.extend([Action::NextPanel, Action::Zoom].map(plain));
+    keys
+}
+
+/// What Esc does, but for quitting.
+fn back(model: &Model) -> Option<&'static str> {
+    if model.log.search.is_some() {
+        return Some("ends search");
+    }
+    if !model.log.only.is_all() {
+        return Some("shows all");
+    }
+    if model.zoomed {
+        return Some("unzooms");
+    }
+    (model.panel != Panel::Processes).then_some("to Processes")
+}
+
+/// The way out of what is shown to the newest lines of the newest run.
+fn out_of_the_ordinary(model: &Model) -> Vec<(Action, Option<&'static str>)> {
+    let log = &model.log;
+    let mut keys = Vec::new();
+    if log.run > 0 && log.run < log.newest {
+        keys.push((Action::NewerRun, Some("newer")));
+    }
+    if log.source.is_some() && !log.is_following() {
+        keys.push((Action::Follow, None));
+    }
     keys
 }
 

@@ -14,12 +14,12 @@ mod text;
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
-use ratatui::style::Modifier;
+use ratatui::style::{Color, Modifier};
 use ratatui::text::Line;
 
 use self::paint::{Painter, row};
 use self::style::{Ink, Theme};
-use super::layout::Areas;
+use super::layout::{Areas, inside};
 use super::model::{Link, Model, Panel};
 
 /// Draws everything, whatever the size.
@@ -31,10 +31,12 @@ pub fn view(model: &Model, frame: &mut Frame<'_>) {
     processes::draw(model, &mut painter, areas.processes);
     output::draw(model, &mut painter, areas.output);
     if matches!(model.link, Link::Down { .. }) {
-        // what was known last
+        // what was known last; what was green is so no longer
         let style = painter.theme.style(Ink::Faint).remove_modifier(Modifier::BOLD);
-        for panel in [areas.details, areas.processes, areas.output] {
-            painter.style(panel, style);
+        let style = style.fg(Color::Reset).bg(Color::Reset);
+        for panel in [Panel::Details, Panel::Processes, Panel::Output] {
+            let area = areas.panel(panel);
+            painter.style(if focused(model, panel) { inside(area) } else { area }, style);
         }
     }
     let cursor = foot::draw(model, &mut painter, areas.foot);

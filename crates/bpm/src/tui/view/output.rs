@@ -60,6 +60,8 @@ fn lines(model: &Model, painter: &mut Painter<'_>, area: Rect, times: u16, text:
     let (mut used, mut skip) = (0, top.row);
     let mut before = top.line.checked_sub(1).and_then(|before| log.lines.get(before)).map(|line| line.number);
     let mut seen: Seen = None;
+    // where there is nothing else, it says nothing
+    let is_mixed = log.lines.iter().any(|line| line.stream != Stream::Stderr);
     for line in log.lines.iter().skip(top.line) {
         if used >= height {
             break;
@@ -77,7 +79,8 @@ fn lines(model: &Model, painter: &mut Painter<'_>, area: Rect, times: u16, text:
             let is_gap =
                 log.only.is_all() && before.is_some_and(|before| before.saturating_add(1) < line.number);
             let gutter = Rect { x: area.x, y: place.y, width: 1, height: drawn as u16 };
-            mark(log, painter, gutter, line, is_gap);
+            let is_apart = is_mixed && line.stream == Stream::Stderr;
+            mark(log, painter, gutter, line, (is_apart, is_gap));
         }
         used += drawn;
         before = Some(line.number);
@@ -87,9 +90,15 @@ fn lines(model: &Model, painter: &mut Painter<'_>, area: Rect, times: u16, text:
 }
 
 /// What is said about a line beside it, in the border.
-fn mark(log: &LogView, painter: &mut Painter<'_>, gutter: Rect, line: &WindowLine, is_gap: bool) {
+fn mark(
+    log: &LogView,
+    painter: &mut Painter<'_>,
+    gutter: Rect,
+    line: &WindowLine,
+    (is_apart, is_gap): (bool, bool),
+) {
     let theme = painter.theme;
-    if line.stream == Stream::Stderr {
+    if is_apart {
         for number in 0..usize::from(gutter.height) {
             let style = theme.style(Ink::Waiting).add_modifier(Modifier::DIM);
             painter.put(row(gutter, number), "┃", style);

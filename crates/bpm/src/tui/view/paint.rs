@@ -226,9 +226,10 @@ impl<'b> Painter<'b> {
         let hidden = total - shown;
         let at = (track - size) * (top.min(hidden) as f64 / hidden as f64);
         let style = self.theme.style(Ink::Text);
+        let sign = if self.theme.ascii { "#" } else { "┃" };
         for number in at.round() as usize..(at + size).round() as usize {
             let line = row(panel, number + 1);
-            self.put(Rect { x: panel.right() - 1, width: 1, ..line }, "┃", style);
+            self.put(Rect { x: panel.right() - 1, width: 1, ..line }, sign, style);
         }
     }
 }

@@ -8,7 +8,8 @@ use super::paint::{Painter, Titles, row};
 use super::style::{CHANGES, DONE, FAILED, IDLE, Ink, RUNS, STOPPED};
 use super::text::{brief, brief_left, line, safe, width};
 use super::{focused, title};
-use crate::tui::layout::inside;
+use crate::render;
+use crate::tui::layout::{inside, is_bordered};
 use crate::tui::lists::{self, ListRow};
 use crate::tui::model::{Link, Model, Panel, Target};
 
@@ -20,6 +21,8 @@ const CPU: u16 = 5;
 const WITH_CPU: usize = 28;
 /// Columns that a name keeps beside the rest, if it is as long.
 const LEAST_NAME: usize = 8;
+/// The same of one that has come to grief.
+const LEAST_NAME_OF_BAD: usize = 4;
 
 /// What a row says.
 struct Entry {
@@ -28,7 +31,8 @@ struct Entry {
     name: String,
     /// Beside the name, in faint.
     what: String,
-    short: String,
+    /// The longest first: the first one that there is room for is shown.
+    short: Vec<String>,
     cpu: Option<f64>,
 }
 
@@ -52,7 +56,7 @@ pub(super) fn draw(model: &Model, painter: &mut Painter<'_>, area: Rect) {
             Some(entry) => {
                 draw_entry(painter, line, entry, with_cpu);
                 if is_selected(model, *place) {
-                    painter.style(line, painter.theme.style(Ink::Selected));
+                    selected(model, painter, area, line);
                 }
             }
             None => {
@@ -65,6 +69,17 @@ pub(super) fn draw(model: &Model, painter: &mut Painter<'_>, area: Rect) {
     painter.thumb(area, rows.len() as u64, top as u64, height as u64);
 }
 
+/// Reversed where the keyboard goes to the list; else bold, with a mark beside it.
+fn selected(model: &Model, painter: &mut Painter<'_>, area: Rect, line: Rect) {
+    let theme = painter.theme;
+    if focused(model, Panel::Processes) {
+        return painter.style(line, theme.style(Ink::Selected));
+    }
+    painter.style(line, theme.style(Ink::Strong));
+    let gutter = if is_bordered(area) { area.x } else { line.x };
+    painter.put(Rect { x: gutter, width: 1.min(line.width), ..line }, "❯", theme.style(Ink::Strong));
+}
+
 fn draw_entry(painter: &mut Painter<'_>, room: Rect, entry: &Entry, with_cpu: bool) {
     let theme = painter.theme;
     let mut room = room;
@@ -74,11 +89,19 @@ fn draw_entry(painter: &mut Painter<'_>, room: Rect, entry: &Entry, with_cpu: bo
         painter.right(cell, &line([theme.span(Ink::Text, percent)]));
         room.width -= CPU;
     }
-    let of_name = width(&safe(&entry.name, theme.ascii)).min(LEAST_NAME);
-    let of_short = width(&safe(&entry.short, theme.ascii));
-    if MARK + of_name + 1 + of_short <= usize::from(room.width) {
+    let of_name = width(&safe(&entry.name, theme.ascii));
+    let fits = |short: &&String, least: usize| {
+        let of_short = width(&safe(short, theme.ascii));
+        MARK + of_name.min(least) + 1 + of_short <= usize::from(room.width)
+    };
+    let mut short = entry.short.iter().find(|short| fits(short, LEAST_NAME));
+    if entry.ink == Ink::Bad {
+        // that something is wrong is worth more than the end of a name
+        short = short.or_else(|| entry.short.iter().find(|short| fits(short, LEAST_NAME_OF_BAD)));
+    }
+    if let Some(short) = short {
         let ink = if entry.ink == Ink::Good { Ink::Text } else { entry.ink };
-        room = painter.right(room, &line([theme.span(ink, entry.short.clone())]));
+        room = painter.right(room, &line([theme.span(ink, short.clone())]));
     }
     let left = painter.put(room, entry.mark, theme.style(entry.ink));
     let left = painter.put(left, " ", theme.style(Ink::Text));
@@ -105,6 +128,10 @@ fn entry(model: &Model, row: ListRow, age: f64) -> Option<Entry> {
             found.map(|task| of_task(task, age))
         }
     };
+    if model.is_shut_down() {
+        let is_process = matches!(model.targets.get(place)?, Target::Process(_));
+        return known.map(|entry| ended(entry, is_process));
+    }
     // one that the status does not have: it is going
     let name = || model.targets.get(place).map(|target| target.name().to_owned()).unwrap_or_default();
     Some(known.unwrap_or_else(|| Entry {
@@ -112,9 +139,18 @@ fn entry(model: &Model, row: ListRow, age: f64) -> Option<Entry> {
         ink: Ink::Faint,
         name: name(),
         what: String::new(),
-        short: String::new(),
+        short: Vec::new(),
         cpu: None,
     }))
+}
+
+/// The same now that its manager was told to end: what ran or was to run has ended.
+fn ended(entry: Entry, is_process: bool) -> Entry {
+    match entry.mark {
+        IDLE | STOPPED | DONE => entry,
+        FAILED if !is_process => entry,
+        _ => Entry { mark: STOPPED, ink: Ink::Text, short: vec!["ended".to_owned()], cpu: None, ..entry },
+    }
 }
 
 /// A mark that tells a process's state without colour.
@@ -147,20 +183,24 @@ fn of_process(process: &ProcessStatus, age: f64) -> Entry {
     let building = process.building.as_ref();
     let building = building.map(|build| build.progress.as_ref().map_or_else(|| "building".to_owned(), steps));
     let failed = process.last_build.as_ref().is_some_and(|build| build.ok == Some(false));
-    let short = match (process.state, building) {
-        (_, Some(building)) => building,
-        (State::Running, None) if failed => "build failed".to_owned(),
+    let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+    let short: Vec<String> = match (process.state, building) {
+        (_, Some(building)) => vec![building],
+        (State::BuildFailed, None) => words(&["build failed", "no build"]),
+        (State::Running, None) if failed => words(&["build failed", "no build"]),
         (State::Running, None) => {
-            process.uptime_seconds.map_or_else(|| "running".to_owned(), |uptime| brief(uptime + age))
+            vec![process.uptime_seconds.map_or_else(|| "running".to_owned(), |uptime| brief(uptime + age))]
         }
         (State::BackingOff, None) => match process.restart_in_seconds.map(|left| left - age) {
-            Some(left) if left > 0.0 => format!("in {}", brief_left(left)),
-            Some(_) | None => "crashed".to_owned(),
+            Some(left) if left > 0.0 => {
+                let exact = render::seconds(left.ceil());
+                vec![format!("in {exact}"), format!("in {}", brief_left(left))]
+            }
+            Some(_) | None => words(&["crashed"]),
         },
-        (State::CrashLooping, None) => "crash loop".to_owned(),
-        (State::CannotStart, None) => "no start".to_owned(),
-        (State::BuildFailed, None) => "build failed".to_owned(),
-        (state, None) => state.as_str().to_owned(),
+        (State::CrashLooping, None) => words(&["crash loop", "crashed"]),
+        (State::CannotStart, None) => words(&["no start"]),
+        (state, None) => words(&[state.as_str()]),
     };
     let ink = if process.state == State::Running && failed { Ink::Waiting } else { ink };
     let cpu = process.sample.as_ref().map(|sample| sample.cpu_percent);
@@ -180,14 +220,14 @@ fn of_task(task: &TaskStatus, age: f64) -> Entry {
     let name = task.name.clone().unwrap_or_else(|| task.task_id.clone());
     let cpu = task.sample.as_ref().filter(|_| task.state == TaskState::Running);
     let cpu = cpu.map(|sample| sample.cpu_percent);
-    Entry { mark, ink, name, what: task.command.clone(), short, cpu }
+    Entry { mark, ink, name, what: task.command.clone(), short: vec![short], cpu }
 }
 
 /// What is not listed for want of room in the status.
 fn more(model: &Model, painter: &mut Painter<'_>, room: Rect, used: usize) {
     let more = model.status.as_ref().map_or(0, |status| status.more_tasks);
     if more > 0 {
-        let text = line([painter.theme.span(Ink::Faint, format!("… {more} more: bpm tasks"))]);
+        let text = line([painter.theme.span(Ink::Faint, format!("… {more} more that have ended"))]);
         painter.line(row(room, used), &text);
     }
 }

@@ -1,6 +1,6 @@
 //! Top left: the connection, the mode, how many of what, what needs attention, and what happened.
 
-use bpm_api::{Error, Hello, Mode, State, Status, TaskState};
+use bpm_api::{Error, Hello, Mode, ProcessStatus, State, Status, TaskState};
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 
@@ -93,7 +93,8 @@ fn facts(model: &Model, columns: usize, theme: Theme) -> Vec<Line<'static>> {
         Link::Up { .. } => {}
     }
     let status = model.status.as_ref();
-    facts.extend(status.map(|status| counts(status, columns, theme)));
+    let counted = status.filter(|_| !model.is_shut_down());
+    facts.extend(counted.map(|status| counts(status, columns, theme)));
     for alarm in status.iter().flat_map(|status| &status.alarms) {
         let of = alarm.process.as_deref().map(|name| format!("{name}: ")).unwrap_or_default();
         facts.extend(wrapped(Ink::Bad, &format!("! {of}{}", alarm.message)));
@@ -101,7 +102,14 @@ fn facts(model: &Model, columns: usize, theme: Theme) -> Vec<Line<'static>> {
     if let Link::Up { hello, .. } = &model.link {
         facts.extend(missing(hello.as_ref()).iter().flat_map(|missing| wrapped(Ink::Waiting, missing)));
     }
-    facts.extend(status.iter().flat_map(|status| manager(model, status, theme)));
+    if let (Link::Up { label, .. } | Link::Down { label, .. }, Some(status)) = (&model.link, status)
+        && label.contains("://")
+    {
+        // an address does not say whose manager is there
+        let project = tilde(&status.manager.paths.project, model.look.home.as_deref());
+        facts.push(line([theme.span(Ink::Text, path_end(&project, columns).into_owned())]));
+    }
+    facts.extend(counted.iter().flat_map(|status| manager(model, status, theme)));
     facts
 }
 
@@ -134,6 +142,9 @@ pub(super) fn gone(model: &Model) -> Option<String> {
     let Link::Down { error: Error { message, hint, .. }, since, next_try, .. } = &model.link else {
         return None;
     };
+    if model.is_shut_down() {
+        return Some("stopped by `bpm down`; nothing runs; `bpm up -d` starts it again".to_owned());
+    }
     let ms = |later: u64, earlier: u64| (later.saturating_sub(earlier) / 1000 * 1000) as f64 / 1000.0;
     let gone = render::seconds(ms(model.now.mono_ms, since.mono_ms));
     let next = match ms(next_try.mono_ms.saturating_add(999), model.now.mono_ms) {
@@ -142,17 +153,26 @@ pub(super) fn gone(model: &Model) -> Option<String> {
     };
     let hint = hint.as_deref().unwrap_or("`bpm up -d` starts one");
     let programs = if hint.contains(GO_ON) { String::new() } else { format!("{GO_ON}; ") };
-    Some(format!("the manager is gone since {gone}: {message}; {programs}{next}; {hint}"))
+    Some(format!("no manager for {gone}: {message}; {programs}{next}; {hint}"))
 }
 
 /// How many processes are in which state, and how many tasks run.
 fn counts(status: &Status, columns: usize, theme: Theme) -> Line<'static> {
     let of = |states: &[State]| status.processes.iter().filter(|it| states.contains(&it.state)).count();
+    let first = |it: &&ProcessStatus| it.state == State::Starting && it.building.is_some();
+    let builds = status.processes.iter().filter(first).count();
+    // what runs is older than what is written: its build has failed
+    let failed = |it: &ProcessStatus| it.last_build.as_ref().is_some_and(|build| build.ok == Some(false));
+    let stale = |it: &&ProcessStatus| it.state == State::Running && it.building.is_none() && failed(it);
+    let outdated = status.processes.iter().filter(stale).count();
     let kinds = [
         (of(&[State::Running]), "running", RUNS, Ink::Good),
-        (of(&[State::Starting, State::Stopping]), "changing", CHANGES, Ink::Waiting),
+        (builds, "building", CHANGES, Ink::Waiting),
+        (of(&[State::Starting]) - builds, "starting", CHANGES, Ink::Waiting),
+        (of(&[State::Stopping]), "stopping", CHANGES, Ink::Waiting),
         (of(&[State::BackingOff, State::CrashLooping]), "crashed", FAILED, Ink::Bad),
-        (of(&[State::BuildFailed, State::CannotStart, State::Stuck]), "failed", FAILED, Ink::Bad),
+        (of(&[State::BuildFailed]) + outdated, "build failed", FAILED, Ink::Bad),
+        (of(&[State::CannotStart, State::Stuck]), "failed", FAILED, Ink::Bad),
         (of(&[State::Stopped]), "stopped", STOPPED, Ink::Waiting),
         (of(&[State::Ended]), "ended", STOPPED, Ink::Text),
         (of(&[State::Idle]), "idle", IDLE, Ink::Text),

@@ -2,11 +2,11 @@
 //! one is.
 
 use bpm_api::{ProcessStatus, ReadOnly};
-use ratatui::text::Line;
+use ratatui::text::{Line, Span};
 
 use super::Seen;
 use crate::tui::model::log::{LogView, Looking, Source};
-use crate::tui::model::{Model, Panel, Target};
+use crate::tui::model::{Link, Model, Panel, Target};
 use crate::tui::view::style::{Ink, Theme};
 use crate::tui::view::text::{grouped, line};
 use crate::tui::view::{focused, title};
@@ -26,7 +26,7 @@ pub(super) fn of(model: &Model, columns: u16, seen: Seen) -> Titles {
         }
         which(model, source, theme, &mut top);
     }
-    let (following, looked_for) = (following(log, seen, theme), looked_for(log, theme));
+    let (following, looked_for) = (following(model, seen, theme), looked_for(log, theme));
     if columns >= WIDE {
         let bottom_right = position(log, seen, theme);
         return Titles { top, top_right: following, bottom: looked_for, bottom_right };
@@ -48,16 +48,22 @@ fn which(model: &Model, source: &Source, theme: Theme, title: &mut Line<'static>
     match &source.target {
         Target::Process(name) => {
             title.push_span(theme.span(Ink::Strong, format!("{gap}{name}")));
-            if log.run > 0 {
-                let sort = if source.builds { "build" } else { "run" };
-                let back = log.newest.saturating_sub(log.run).saturating_add(1);
-                title.push_span(theme.span(Ink::Text, format!(" {sort} {} (-{back})", log.run)));
-            }
+            let back = log.newest.saturating_sub(log.run).saturating_add(1);
+            let sort = match (source.builds, log.run) {
+                (true, 0) => " build".to_owned(),
+                (false, 0) => String::new(),
+                (builds, run) => format!(" {} {run}", if builds { "build" } else { "run" }),
+            };
+            let back = if log.run > 0 && back > 1 { format!(" (-{back})") } else { String::new() };
+            title.push_span(theme.span(Ink::Text, sort + &back));
             let process = status.and_then(|status| status.processes.iter().find(|it| it.name == *name));
-            if let (true, Some(process)) = (source.builds, process) {
-                title
-                    .spans
-                    .extend(how(process, log.run).map(|(ink, how)| theme.span(ink, format!(" {how}"))));
+            match (source.builds, process) {
+                (true, Some(process)) => {
+                    let how = how(process, log.run).map(|(ink, how)| theme.span(ink, format!(" {how}")));
+                    title.spans.extend(how);
+                }
+                (false, Some(process)) => title.spans.extend(meanwhile(process, theme)),
+                (_, None) => {}
             }
         }
         Target::Task(id) => {
@@ -84,7 +90,19 @@ fn how(process: &ProcessStatus, build: u64) -> Option<(Ink, String)> {
     }
 }
 
-fn following(log: &LogView, seen: Seen, theme: Theme) -> Line<'static> {
+/// The build that is under way while a run is shown.
+fn meanwhile(process: &ProcessStatus, theme: Theme) -> Option<Span<'static>> {
+    let building = process.building.as_ref()?;
+    let steps = building.progress.as_ref().map(|steps| format!(" {}/{}", steps.done, steps.total));
+    let text = format!(" · building{}, b shows it", steps.unwrap_or_default());
+    Some(theme.span(Ink::Waiting, text))
+}
+
+fn following(model: &Model, seen: Seen, theme: Theme) -> Line<'static> {
+    let log = &model.log;
+    if let Link::Down { .. } = model.link {
+        return line([theme.span(Ink::Bad, "not connected")]);
+    }
     if log.source.is_none() || log.run == 0 {
         return Line::default();
     }
@@ -95,6 +113,8 @@ fn following(log: &LogView, seen: Seen, theme: Theme) -> Line<'static> {
     }
     let below = last_number(log).saturating_sub(seen.map_or(0, |(_, last)| last));
     match below {
+        // only some of them are let through: how many, nobody has counted
+        _ if !log.only.is_all() => line([theme.span(Ink::Waiting, "paused")]),
         0 => line([theme.span(Ink::Waiting, "paused")]),
         1 => line([theme.span(Ink::Waiting, "paused, 1 line below")]),
         _ => line([theme.span(Ink::Waiting, format!("paused, {} lines below", grouped(below)))]),

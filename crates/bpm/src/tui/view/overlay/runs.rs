@@ -16,6 +16,11 @@ use crate::tui::view::text::{Clock, grouped, safe, width};
 const WIDEST: u16 = 90;
 /// Columns below which only what tells them apart is shown.
 const WHOLE: usize = 56;
+/// Columns of the marks before it.
+const MARKS: usize = 4;
+/// Which cell says how it ended, and what it has at least.
+const HOW: usize = 3;
+const LEAST_HOW: usize = 8;
 const HINT: &str = "Enter shows it, Esc closes";
 
 pub(super) fn draw(
@@ -58,7 +63,7 @@ pub(super) fn draw(
 fn list(page: &mut Page, model: &Model, target: &Target, runs: &Runs) {
     let clock = Clock { offset_seconds: model.look.offset_seconds, now_ms: model.now.wall_ms };
     let mut back = [0_u64; 2];
-    let rows: Vec<[String; 6]> = picks(runs)
+    let mut rows: Vec<[String; 6]> = picks(runs)
         .map(|(builds, run)| {
             let back = &mut back[usize::from(builds)];
             *back += 1;
@@ -66,7 +71,16 @@ fn list(page: &mut Page, model: &Model, target: &Target, runs: &Runs) {
         })
         .collect();
     let widest = |cell: usize| rows.iter().map(|row| width(&row[cell])).max().unwrap_or(0);
-    let widths: [usize; 6] = std::array::from_fn(widest);
+    let mut widths: [usize; 6] = std::array::from_fn(widest);
+    let all = MARKS + widths.iter().map(|cell| cell + 2).sum::<usize>();
+    let room = widths[HOW].saturating_sub(all.saturating_sub(page.columns)).max(LEAST_HOW);
+    if page.columns >= WHOLE && room < widths[HOW] {
+        // what stands behind it stays
+        for row in &mut rows {
+            row[HOW] = render::fit(&row[HOW], room);
+        }
+        widths[HOW] = room;
+    }
     let shown = model.log.source.as_ref().filter(|source| source.target == *target);
     for ((builds, run), cells) in picks(runs).zip(rows) {
         let is_shown = shown.is_some_and(|source| source.builds == builds && model.log.run == run.number);

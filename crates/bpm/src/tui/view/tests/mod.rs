@@ -3,6 +3,7 @@
 mod fixtures;
 mod property;
 mod screens;
+mod ways;
 
 use std::fmt::Write as _;
 

@@ -50,8 +50,19 @@ fn a_manager_that_has_gone() {
         .lines()
         .filter(|line| line.split_once(':').is_some_and(|(row, _)| row.parse::<u16>().unwrap() > 9))
         .filter(|line| !line.starts_with("23:") && !line.contains("DIM"))
+        // but for the border of the panel that has the keyboard
+        .filter(|line| !line.contains('│') && !line.contains('─'))
         .collect();
     assert_eq!(bright, Vec::<&str>::new(), "all that was known is dimmed");
+    assert!(!looks.contains("Green"), "{looks}");
+    let mut later = gone(80, 24);
+    later.now.mono_ms += 1000;
+    let below = |model: &Model| text(model).lines().skip(8).take(15).collect::<Vec<_>>().join("\n");
+    assert_eq!(below(&later), below(&gone(80, 24)), "times do not go on");
+    if let Link::Down { orderly, .. } = &mut later.link {
+        *orderly = true;
+    }
+    assert_snapshot!("gone_in_order", text(&later));
 }
 
 #[test]
@@ -227,11 +238,11 @@ fn a_build_that_is_shown() {
     model.log.source.as_mut().unwrap().builds = true;
     (model.log.run, model.log.newest) = (8, 8);
     model.log.lines.push_back(log_line(1, "   Compiling serde v1.0.229"));
-    assert!(output(&mut model).contains("Output web build 8 (-1) 12/40"), "{}", text(&model));
+    assert!(output(&mut model).contains("Output web build 8 12/40"), "{}", text(&model));
     let mut model = of_process(80, 8, "search");
     model.log.source.as_mut().unwrap().builds = true;
     (model.log.run, model.log.newest, model.log.ended) = (2, 2, true);
-    assert!(output(&mut model).contains("Output search build 2 (-1) failed"), "{}", text(&model));
+    assert!(output(&mut model).contains("Output search build 2 failed"), "{}", text(&model));
 }
 
 // --- the foot ----------------------------------------------------------------------------------------
