@@ -338,6 +338,19 @@ fn the_first_line_is_given_however_little_room_there_is() {
 }
 
 #[test]
+fn a_line_without_end_that_shows_nothing_matches_as_an_empty_one() {
+    for (texts, numbers) in [(&["\0"][..], &[1][..]), (&["\n", "a\n", "\x1b[m"][..], &[1, 3][..])] {
+        let (_dir, log) = write(texts);
+        let empty = Pattern::new("^$").unwrap();
+        for place in [Place::End, Place::After(0)] {
+            let window = log.window(&Ask { only: Only::Matching(&empty), ..ask(place, 9) }).unwrap();
+            let found: Vec<_> = window.lines.iter().map(|line| line.number).collect();
+            assert_eq!(found, numbers, "{texts:?} {place:?}");
+        }
+    }
+}
+
+#[test]
 fn what_a_search_looks_at_is_bounded() {
     let many: String = (0..5_000).map(|i| format!("line {i}\n")).collect();
     let (_dir, log) = write(&[&many, "needle\n"]);

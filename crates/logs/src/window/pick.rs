@@ -157,16 +157,15 @@ fn is_shown_as_written(bytes: &[u8]) -> bool {
         && std::str::from_utf8(bytes).is_ok()
 }
 
-/// The lines as they are shown, as many as there are.
+/// The lines as they are shown, as many as there are: the last one is ended here, since a line without an end of which
+/// nothing is shown would be none.
 fn settle(bytes: &[u8], out: &mut Vec<u8>) {
     out.clear();
     let mut scratch = Vec::new();
     for line in bytes.split_inclusive(|b| *b == LF) {
-        let text = line.strip_suffix(b"\n");
-        out.extend_from_slice(plain_line(text.unwrap_or(line), &mut scratch).as_bytes());
-        if text.is_some() {
-            out.push(LF);
-        }
+        let text = line.strip_suffix(b"\n").unwrap_or(line);
+        out.extend_from_slice(plain_line(text, &mut scratch).as_bytes());
+        out.push(LF);
     }
 }
 
