@@ -46,7 +46,7 @@ pub(super) struct TuiArgs {
 }
 
 pub(super) async fn run(args: TuiArgs, cx: &Context) -> Result<ExitCode, Failure> {
-    shell::needs_terminal()?;
+    shell::check_terminal()?;
     let options = Options { look: look(&args), mouse: !args.no_mouse };
     let (place, first) = find(args, cx).await?;
     Ok(match shell::run(first, to(place), options).await? {

@@ -15,7 +15,8 @@ fn typed(text: &str) -> SendInput {
 }
 
 async fn start(agent: &Agent) -> Pid {
-    let line = "trap 'echo got HUP' HUP; echo ready; while read line; do echo read $line; done";
+    // a shell's `read` fails when a signal comes
+    let line = "trap 'echo got HUP' HUP; echo ready; for n in 1 2 3 4 5 6 7 8; do read line && echo read $line; done";
     agent.ask(RunTask { pty: Some(true), ..named("talk", shell(line)) }).await;
     agent.wait(pattern(&["talk"], "ready")).await;
     let pid = agent.task("talk").await.pid.unwrap();

@@ -41,7 +41,7 @@ pub(super) struct Screen {
 ///
 /// # Errors
 /// It says which of the two, and what to use instead.
-pub fn needs_terminal() -> Result<(), Error> {
+pub fn check_terminal() -> Result<(), Error> {
     let what = match (io::stdin().is_terminal(), stdout().is_terminal()) {
         (true, true) => return Ok(()),
         (false, _) => "standard input",
