@@ -14,5 +14,6 @@ pub mod render;
 pub mod server;
 pub mod sockets;
 pub mod store;
+pub mod terminal;
 pub mod token;
 pub mod tui;

@@ -1,4 +1,5 @@
-//! Signals: the requests to end this program, of which the terminal's hang-up is one, and those of a shell's job control.
+//! Signals: the requests to end this program, of which the terminal's hang-up is one, those of a shell's job control,
+//! and that the terminal has another size.
 //! Must not know what they lead to.
 
 use std::io::{self, stdout};
@@ -23,7 +24,11 @@ pub(super) struct Ends {
     asked: watch::Receiver<Option<i32>>,
     stops: Signal,
     goes_on: Signal,
+    size: Signal,
 }
+
+/// What a terminal that has gone is worth: a signal that may not come.
+pub(super) const GONE: i32 = Number::HUP.as_raw();
 
 /// What somebody wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +39,8 @@ pub(super) enum Wish {
     Stop,
     /// It was stopped by something that cannot be listened to, and goes on: the terminal may be as the shell had it.
     GoOn,
+    /// That it looks how large the terminal is.
+    Look,
 }
 
 impl Ends {
@@ -52,7 +59,8 @@ impl Ends {
         }
         let stops = signal(SignalKind::from_raw(Number::TSTP.as_raw()))?;
         let goes_on = signal(SignalKind::from_raw(Number::CONT.as_raw()))?;
-        Ok(Ends { asked, stops, goes_on })
+        let size = signal(SignalKind::window_change())?;
+        Ok(Ends { asked, stops, goes_on, size })
     }
 
     pub(super) async fn wish(&mut self) -> Wish {
@@ -64,6 +72,7 @@ impl Ends {
             },
             _ = self.stops.recv() => Wish::Stop,
             _ = self.goes_on.recv() => Wish::GoOn,
+            _ = self.size.recv() => Wish::Look,
         }
     }
 }

@@ -3,23 +3,22 @@
 
 mod ends;
 mod hands;
+mod keyboard;
 mod link;
 mod screen;
 
-use std::pin::Pin;
 use std::time::{Duration, SystemTime};
 
 use bpm_api::{Code, Error};
-use crossterm::event::{Event, EventStream, KeyEventKind, poll, read};
-use futures_core::Stream;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
 
 pub use self::link::Connect;
-pub use self::screen::needs_terminal;
+pub use self::screen::check_terminal;
 
 use self::ends::{Ends, Wish};
 use self::hands::{Act, Hands};
+use self::keyboard::Keyboard;
 use self::screen::Screen;
 use super::message::{Message, Now};
 use super::model::{Look, Model};
@@ -56,7 +55,7 @@ pub async fn run(first: Client, connect: Connect, options: Options) -> Result<Op
     model.mouse = options.mouse;
     let mut hands = Hands::new(link::keep(first, connect, told.clone()), told);
     model.by = Some(hands.by());
-    let mut input = Some(EventStream::new());
+    let mut keyboard = Keyboard::open().map_err(unusable)?;
     let mut ticks = ticks();
     loop {
         screen.draw(|frame| view(&model, frame)).map_err(unusable)?;
@@ -65,25 +64,23 @@ pub async fn run(first: Client, connect: Connect, options: Options) -> Result<Op
             wish = ends.wish() => match wish {
                 Wish::End(signal) => return Ok(Some(signal)),
                 Wish::Stop => {
-                    suspend(&mut screen, &mut input).map_err(unusable)?;
+                    screen.suspend().map_err(unusable)?;
                     Vec::new()
                 }
                 Wish::GoOn => {
                     screen.take_again().map_err(unusable)?;
                     Vec::new()
                 }
+                Wish::Look => Vec::new(),
             },
-            event = next(&mut input) => match event {
-                Some(Ok(event)) => with_what_waits(event).map_err(unusable)?,
-                Some(Err(error)) => return Err(unusable(error)),
-                None => return Ok(None),
+            typed = keyboard.next() => match typed.map_err(unusable)? {
+                Some(messages) => messages,
+                None => return Ok(Some(ends::GONE)),
             },
             target = hands.attachable() => {
-                drop(input.take());
                 screen.leave();
                 let left = hands.attach(&target).await;
                 screen.enter_again().map_err(unusable)?;
-                input = Some(EventStream::new());
                 vec![Message::Detached(left)]
             },
             message = inbox.recv() => message.into_iter().collect::<Vec<_>>(),
@@ -102,11 +99,10 @@ pub async fn run(first: Client, connect: Connect, options: Options) -> Result<Op
                     Act::Redraw => screen.clear().map_err(unusable)?,
                     Act::Mouse(on) => screen.capture_mouse(on).map_err(unusable)?,
                     Act::Copy(text) => screen.copy(&text).map_err(unusable)?,
-                    Act::Suspend => suspend(&mut screen, &mut input).map_err(unusable)?,
+                    Act::Suspend => screen.suspend().map_err(unusable)?,
                 }
             }
         }
-        // a size that changed while nobody listened
         let (columns, rows) = screen.size().map_err(unusable)?;
         if (columns, rows) != (model.columns, model.rows) {
             hands.tell(Message::Resized { columns, rows });
@@ -118,39 +114,6 @@ fn ticks() -> Interval {
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticks
-}
-
-async fn next(input: &mut Option<EventStream>) -> Option<std::io::Result<Event>> {
-    let input = input.as_mut()?;
-    std::future::poll_fn(|cx| Pin::new(&mut *input).poll_next(cx)).await
-}
-
-/// Nobody reads the keyboard while the shell has it.
-fn suspend(screen: &mut Screen, input: &mut Option<EventStream>) -> std::io::Result<()> {
-    *input = None;
-    screen.suspend()?;
-    *input = Some(EventStream::new());
-    Ok(())
-}
-
-/// What was typed meanwhile is taken together, and drawn once.
-fn with_what_waits(first: Event) -> std::io::Result<Vec<Message>> {
-    let mut messages: Vec<Message> = message_of(first).into_iter().collect();
-    while messages.len() < TOGETHER && poll(Duration::ZERO)? {
-        messages.extend(message_of(read()?));
-    }
-    Ok(messages)
-}
-
-fn message_of(event: Event) -> Option<Message> {
-    match event {
-        Event::Key(key) if key.kind == KeyEventKind::Release => None,
-        Event::Key(key) => Some(Message::Key(key)),
-        Event::Mouse(mouse) => Some(Message::Mouse(mouse)),
-        Event::Paste(text) => Some(Message::Paste(text)),
-        Event::Resize(columns, rows) => Some(Message::Resized { columns, rows }),
-        Event::FocusGained | Event::FocusLost => None,
-    }
 }
 
 /// The only one.
