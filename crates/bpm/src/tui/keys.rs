@@ -139,7 +139,13 @@ pub const KEYS: &[Binding] = &[
         "start",
         "Start a process that is stopped or waits after a crash",
     ),
-    bind(Group::Processes, Action::Stop, &[letter('x')], "stop", "Stop a process; end a task"),
+    bind(
+        Group::Processes,
+        Action::Stop,
+        &[letter('x')],
+        "stop",
+        "Stop a process, end a task; asks first if it runs",
+    ),
     bind(Group::Processes, Action::Signal, &[letter('X')], "signal", "Send a signal to its whole tree"),
     bind(Group::Processes, Action::Input, &[letter('i')], "input", "Type a line into it"),
     bind(
@@ -162,7 +168,7 @@ pub const KEYS: &[Binding] = &[
         Action::Forget,
         &[letter('D')],
         "forget",
-        "Forget a task that has ended, with its log",
+        "Forget a task that has ended, with its log; asks first",
     ),
     bind(
         Group::Output,
@@ -213,7 +219,13 @@ pub const KEYS: &[Binding] = &[
         "filter",
         "Show only lines that match; an empty one shows all",
     ),
-    bind(Group::Output, Action::NextError, &[letter('e')], "next error", "The next error"),
+    bind(
+        Group::Output,
+        Action::NextError,
+        &[letter('e')],
+        "next error",
+        "The next error; from the end of the log: the last one",
+    ),
     bind(Group::Output, Action::PreviousError, &[letter('E')], "previous error", "The previous error"),
     bind(Group::Output, Action::OlderRun, &[letter('[')], "older run", "The run before (-2, -3 …)"),
     bind(Group::Output, Action::NewerRun, &[letter(']')], "newer run", "The run after it; -1 is the newest"),
@@ -259,7 +271,7 @@ pub const KEYS: &[Binding] = &[
         Action::Back,
         &[key(KeyCode::Esc)],
         "back",
-        "Close what is open, end a search or a filter; else quit",
+        "Close what is open, end a search or a filter, leave a panel; else quit",
     ),
     bind(Group::Screen, Action::Quit, &[letter('q'), ctrl('c')], "quit", "Quit; everything goes on running"),
 ];

@@ -206,6 +206,8 @@ fn steers(desk: &Desk, action: Action, key: &str) {
             } else {
                 assert!(lab.bpm(&["start", "idle"]).status.success());
                 desk.press(key);
+                screen.wait_for("stop idle?");
+                desk.press("y");
                 lab.in_state("idle", State::Stopped);
             }
             assert!(lab.bpm(&["stop", "idle"]).status.success());
@@ -226,6 +228,27 @@ fn steers(desk: &Desk, action: Action, key: &str) {
             desk.until("what it answers", |output| output.has("echo some words"));
             desk.select("app");
         }
+        Action::Run | Action::Forget => tasks(desk, action, key),
+        _ => {
+            assert_eq!(action, Action::Attach);
+            desk.select("term");
+            desk.press(key);
+            screen.wait_for("ctrl-] leaves");
+            desk.type_line("from nearby");
+            screen.wait_for("echo from nearby");
+            desk.press("C-]");
+            desk.until("the panels are back", |output| {
+                output.is_of("term") && output.has("echo from nearby")
+            });
+            desk.select("app");
+        }
+    }
+}
+
+/// A task is run and forgotten.
+fn tasks(desk: &Desk, action: Action, key: &str) {
+    let (lab, screen) = (&desk.lab, &desk.screen);
+    match action {
         Action::Run => {
             desk.press(key);
             screen.wait_for("run:");
@@ -238,25 +261,14 @@ fn steers(desk: &Desk, action: Action, key: &str) {
             desk.until("it is gone", |output| !output.title.contains("exit 4"));
             desk.select("app");
         }
-        Action::Forget => {
+        _ => {
             assert!(lab.bpm(&["run", "--wait", "--name", "job", "--", "true"]).status.success());
             desk.select("job");
             desk.press(key);
+            screen.wait_for("forget t");
+            desk.press("y");
             lab.wait_for("it is forgotten", |lab| lab.status().tasks.is_empty().then_some(()));
             desk.until("it is gone", |output| !output.is_of("job"));
-            desk.select("app");
-        }
-        _ => {
-            assert_eq!(action, Action::Attach);
-            desk.select("term");
-            desk.press(key);
-            screen.wait_for("ctrl-] leaves");
-            desk.type_line("from nearby");
-            screen.wait_for("echo from nearby");
-            desk.press("C-]");
-            desk.until("the panels are back", |output| {
-                output.is_of("term") && output.has("echo from nearby")
-            });
             desk.select("app");
         }
     }

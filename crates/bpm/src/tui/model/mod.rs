@@ -62,6 +62,8 @@ pub struct Model {
     pub notes_top: usize,
     /// The newest last.
     pub notes: VecDeque<Note>,
+    /// When a key was pressed last: a note that was there to be read by then is put away.
+    pub pressed_at: Now,
     /// By process or task id; no more than there are targets.
     pub events: HashMap<String, VecDeque<Event>>,
     pub history: History,
@@ -236,7 +238,18 @@ pub enum PromptKind {
     /// A shell line that becomes a task.
     Run,
     /// Answered by y or n.
-    Confirm,
+    Confirm(Question),
+}
+
+/// What is asked before it is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Question {
+    /// A process that runs is stopped.
+    Stop,
+    /// A task is ended.
+    End,
+    /// A task's log is deleted.
+    Forget,
 }
 
 #[derive(Clone, Debug)]
@@ -270,6 +283,7 @@ impl Model {
             details_top: 0,
             notes_top: 0,
             notes: VecDeque::new(),
+            pressed_at: Now::default(),
             events: HashMap::new(),
             history: History::default(),
             log: LogView::default(),

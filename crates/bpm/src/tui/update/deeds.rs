@@ -6,7 +6,7 @@ use bpm_api::{
 };
 
 use super::super::message::{Ask, Command};
-use super::super::model::{Deed, Level, MOST_DEEDS, Model, PromptKind, Target};
+use super::super::model::{Deed, Level, MOST_DEEDS, Model, PromptKind, Question, Target};
 use super::{link, notes, prompt, select};
 
 /// How long an answer may take, in seconds: as long as a build does. What is under way is shown meanwhile.
@@ -97,13 +97,14 @@ pub(super) fn start(model: &mut Model, commands: &mut Vec<Command>) {
 
 pub(super) fn stop(model: &mut Model, commands: &mut Vec<Command>) {
     match model.selected.clone() {
-        Some(Target::Process(name)) => {
-            let request = Request::Stop(Stop { process: name.clone(), timeout_seconds: PATIENCE });
-            ask(model, format!("stop {name}"), Some(Target::Process(name)), request, commands);
-        }
+        Some(target @ Target::Process(_)) => match model.process() {
+            Some(process) if process.pid.is_some() => confirm(model, Question::Stop, target),
+            // there is nothing to lose
+            _ => do_it(model, Question::Stop, target, commands),
+        },
         Some(target @ Target::Task(_)) => match model.task() {
             Some(task) if task.state == TaskState::Running || !task.survivors.is_empty() => {
-                prompt::open(model, PromptKind::Confirm, Some(target), "");
+                confirm(model, Question::End, target);
             }
             _ => notes::info(model, format!("`{}` has ended; `D` forgets it", target.name())),
         },
@@ -111,14 +112,37 @@ pub(super) fn stop(model: &mut Model, commands: &mut Vec<Command>) {
     }
 }
 
-/// The question was answered with yes.
-pub(super) fn end(model: &mut Model, target: Target, commands: &mut Vec<Command>) {
-    let id = target.name().to_owned();
-    let request = Request::EndTask(EndTask { task_id: id.clone(), timeout_seconds: PATIENCE });
-    ask(model, format!("end {id}"), Some(target), request, commands);
+fn confirm(model: &mut Model, question: Question, target: Target) {
+    if !model.link.is_up() {
+        return say_down(model);
+    }
+    prompt::open(model, PromptKind::Confirm(question), Some(target), "");
 }
 
-pub(super) fn forget(model: &mut Model, commands: &mut Vec<Command>) {
+/// The question was answered with yes, or need not be asked.
+pub(super) fn do_it(model: &mut Model, question: Question, target: Target, commands: &mut Vec<Command>) {
+    let name = target.name().to_owned();
+    let (what, request) = match question {
+        Question::Stop => ("stop", Request::Stop(Stop { process: name.clone(), timeout_seconds: PATIENCE })),
+        Question::End => {
+            ("end", Request::EndTask(EndTask { task_id: name.clone(), timeout_seconds: PATIENCE }))
+        }
+        Question::Forget => ("forget", Request::ClearTasks(ClearTasks { task_id: Some(name.clone()) })),
+    };
+    ask(model, format!("{what} {name}"), Some(target), request, commands);
+}
+
+/// The question was answered otherwise.
+pub(super) fn leave_it(model: &mut Model, question: Question) {
+    let what = match question {
+        Question::Stop => "not stopped",
+        Question::End => "not ended",
+        Question::Forget => "not forgotten",
+    };
+    notes::info(model, what);
+}
+
+pub(super) fn forget(model: &mut Model) {
     match model.selected.clone() {
         Some(Target::Process(name)) => {
             notes::info(
@@ -131,8 +155,7 @@ pub(super) fn forget(model: &mut Model, commands: &mut Vec<Command>) {
             if model.task().is_some_and(|task| task.state == TaskState::Running) {
                 return notes::info(model, format!("`{id}` still runs; `x` ends it"));
             }
-            let request = Request::ClearTasks(ClearTasks { task_id: Some(id.clone()) });
-            ask(model, format!("forget {id}"), Some(target), request, commands);
+            confirm(model, Question::Forget, target);
         }
         None => say_nothing_selected(model),
     }

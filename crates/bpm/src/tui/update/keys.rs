@@ -17,6 +17,7 @@ pub(super) fn pressed(model: &mut Model, key: KeyEvent, commands: &mut Vec<Comma
     if key.kind == KeyEventKind::Release {
         return;
     }
+    model.pressed_at = model.now;
     if model.prompt.is_some() {
         return prompt::pressed(model, key, commands);
     }
@@ -38,7 +39,7 @@ fn act(model: &mut Model, action: Action, commands: &mut Vec<Command>) {
         Action::Signal => deeds::signal(model),
         Action::Input => deeds::input(model),
         Action::Attach => deeds::attach(model, commands),
-        Action::Forget => deeds::forget(model, commands),
+        Action::Forget => deeds::forget(model),
         Action::Why => overlays::open_why(model),
         Action::Run => prompt::open(model, PromptKind::Run, None, ""),
         Action::Follow => follow(model),
@@ -243,7 +244,7 @@ fn refresh(model: &mut Model) {
     }
 }
 
-/// Ends what is open, one after the other.
+/// Ends what is open, one after the other; quits when nothing is.
 fn back(model: &mut Model, commands: &mut Vec<Command>) {
     let log = &mut model.log;
     if search::is_under_way(log) {
@@ -256,6 +257,8 @@ fn back(model: &mut Model, commands: &mut Vec<Command>) {
     } else if model.zoomed {
         model.zoomed = false;
         log::resized(model);
+    } else if model.panel != Panel::Processes {
+        model.panel = Panel::Processes;
     } else {
         commands.push(Command::Quit);
     }

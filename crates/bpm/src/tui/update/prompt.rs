@@ -5,7 +5,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use tui_input::{Input, InputRequest};
 
 use super::super::message::Command;
-use super::super::model::{MOST_TYPED, Model, Prompt, PromptKind, Target};
+use super::super::model::{MOST_TYPED, Model, Prompt, PromptKind, Question, Target};
 use super::{deeds, notes, search};
 
 /// Bytes of a line.
@@ -28,9 +28,9 @@ pub(super) fn pressed(model: &mut Model, key: KeyEvent, commands: &mut Vec<Comma
     let Some(prompt) = &mut model.prompt else { return };
     let control = key.modifiers.contains(KeyModifiers::CONTROL);
     match key.code {
-        KeyCode::Esc => model.prompt = None,
-        KeyCode::Char('c' | 'g') if control => model.prompt = None,
-        _ if prompt.kind == PromptKind::Confirm => confirm(model, key, commands),
+        KeyCode::Char('c' | 'g') if control => abandon(model),
+        KeyCode::Esc => abandon(model),
+        code if let PromptKind::Confirm(question) = prompt.kind => confirm(model, question, code, commands),
         KeyCode::Enter => enter(model, commands),
         KeyCode::Up => recall(model, true),
         KeyCode::Down => recall(model, false),
@@ -42,6 +42,12 @@ pub(super) fn pressed(model: &mut Model, key: KeyEvent, commands: &mut Vec<Comma
                 apply(prompt, request);
             }
         }
+    }
+}
+
+fn abandon(model: &mut Model) {
+    if let Some(Prompt { kind: PromptKind::Confirm(question), .. }) = model.prompt.take() {
+        deeds::leave_it(model, question);
     }
 }
 
@@ -106,7 +112,7 @@ pub(super) fn paste(model: &mut Model, text: &str) {
     let Some(prompt) = &mut model.prompt else {
         return notes::info(model, "text can be pasted into a line: `:` runs it, `i` types it");
     };
-    if prompt.kind == PromptKind::Confirm {
+    if matches!(prompt.kind, PromptKind::Confirm(_)) {
         return;
     }
     let text = text.trim_matches(['\r', '\n']);
@@ -157,12 +163,11 @@ fn remember(model: &mut Model, kind: PromptKind, line: &str) {
     typed.push_back(line.to_owned());
 }
 
-fn confirm(model: &mut Model, key: KeyEvent, commands: &mut Vec<Command>) {
+fn confirm(model: &mut Model, question: Question, code: KeyCode, commands: &mut Vec<Command>) {
     let target = model.prompt.take().and_then(|prompt| prompt.target);
-    let yes = matches!(key.code, KeyCode::Char('y' | 'Y'));
-    match target {
-        Some(target) if yes => deeds::end(model, target, commands),
-        _ => notes::info(model, "not ended"),
+    match (target, code) {
+        (Some(target), KeyCode::Char('y' | 'Y')) => deeds::do_it(model, question, target, commands),
+        _ => deeds::leave_it(model, question),
     }
 }
 
@@ -192,6 +197,6 @@ fn enter(model: &mut Model, commands: &mut Vec<Command>) {
         (PromptKind::Signal, Some(target), _) if !is_blank => {
             deeds::send_signal(model, target, line.trim(), commands);
         }
-        (PromptKind::Run | PromptKind::Signal | PromptKind::Input | PromptKind::Confirm, ..) => {}
+        (PromptKind::Run | PromptKind::Signal | PromptKind::Input | PromptKind::Confirm(_), ..) => {}
     }
 }

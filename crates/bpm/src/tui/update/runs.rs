@@ -1,5 +1,7 @@
 //! Which run or build is shown. Must not know how its lines are read.
 
+use bpm_api::{ProcessKind, ProcessStatus};
+
 use super::super::model::log::Source;
 use super::super::model::{Model, Target};
 use super::{notes, select};
@@ -33,10 +35,19 @@ pub(super) fn toggle_builds(model: &mut Model) {
         Some(Source { target: Target::Task(id), .. }) => {
             notes::info(model, format!("`{id}` is a task: it has no builds"));
         }
+        Some(source) if !source.builds && is_never_built(model) => {
+            notes::info(model, format!("`{}` has no build", source.target.name()));
+        }
         Some(source) => {
             let builds = !source.builds;
             select::show(model, Some(Source { builds, run: None, by_itself: false, ..source }));
         }
         None => {}
     }
+}
+
+/// It needs no build, as far as anybody knows.
+fn is_never_built(model: &Model) -> bool {
+    let unbuilt = |it: &ProcessStatus| it.building.is_none() && it.last_build.is_none();
+    model.process().is_some_and(|process| process.kind != ProcessKind::Rust && unbuilt(process))
 }

@@ -109,14 +109,16 @@ pub(super) fn found(model: &mut Model, request: &ReadLog, window: &LogWindow, ba
             set(log, looking.errors, None);
             if !std::mem::take(&mut log.first_error) {
                 let what = if looking.errors { ("error", "e", "E") } else { ("match", "n", "N") };
-                notes::info(model, nothing(what, backward));
+                let text = nothing(what, backward, log.is_following());
+                notes::info(model, text);
             }
         }
     }
 }
 
-fn nothing((what, next, previous): (&str, &str, &str), backward: bool) -> String {
+fn nothing((what, next, previous): (&str, &str, &str), backward: bool, at_end: bool) -> String {
     match backward {
+        true if at_end => format!("no {what} in this log"),
         true => format!("no {what} above; `G`, then `{previous}` begins at the end"),
         false => format!("no {what} below; `g`, then `{next}` begins at the top"),
     }
@@ -192,9 +194,20 @@ pub(super) fn go(model: &mut Model, backward: bool, errors: bool) {
         return notes::info(model, "nothing has been printed yet");
     }
     select::touched(model);
+    // below the end there is nothing: who asks for an error there means the newest
+    let backward = backward || errors && model.log.is_following() && !is_at_error(model);
     let at = from(model, backward, errors);
     gave_up(&mut model.log);
     set(&mut model.log, errors, Some(Looking { backward, errors, at }));
+}
+
+/// Whether the error that was found last is on the screen.
+fn is_at_error(model: &Model) -> bool {
+    let (width, height) = log::size(model);
+    let log = &model.log;
+    let places = rows::places(log, width, height);
+    let mut shown = places.iter().filter_map(|place| log.lines.get(place.line)).map(|line| line.number);
+    log.error_at.is_some_and(|error| shown.any(|number| number == error))
 }
 
 /// From the line that was found last if it is on the screen, or else from what is: all of it counts.

@@ -12,10 +12,12 @@ use super::style::{Ink, SPINNER, SPINNER_ASCII, Theme};
 use super::text::{line, line_width, safe, width};
 use crate::render;
 use crate::tui::keys::{Action, KEYS, shown};
-use crate::tui::model::{Deed, Model, Note, Overlay, Panel, Prompt, PromptKind};
+use crate::tui::model::{Deed, Model, Note, Overlay, Panel, Prompt, PromptKind, Question};
 
 /// How long a note stays.
 const NOTE_MS: u64 = 8000;
+/// Any key puts away a note that has been there for so long.
+const SEEN_MS: u64 = 500;
 /// How long a picture of the spinner stays.
 const SPIN_MS: u64 = 300;
 /// Columns below which the keys that are always there are not at the right end.
@@ -38,7 +40,13 @@ pub(super) fn draw(model: &Model, painter: &mut Painter<'_>, area: Rect) -> Opti
     let theme = painter.theme;
     let is_wide = area.width > NARROW;
     let room = if is_wide { painter.right(area, &always(theme)) } else { area };
-    let fresh = |note: &&Note| model.now.mono_ms.saturating_sub(note.at.mono_ms) < NOTE_MS;
+    let fresh = |note: &&Note| {
+        let (age, until_key) = (
+            model.now.mono_ms.saturating_sub(note.at.mono_ms),
+            model.pressed_at.mono_ms.saturating_sub(note.at.mono_ms),
+        );
+        age < NOTE_MS && until_key < SEEN_MS
+    };
     if let Some(note) = model.notes.back().filter(fresh) {
         let ink = Theme::level(note.level);
         let text = line([theme.span(ink, note.text.clone())]);
@@ -108,7 +116,9 @@ fn label(prompt: &Prompt) -> String {
         PromptKind::Input => format!("type into{of}: "),
         PromptKind::Signal => format!("signal to{of}: "),
         PromptKind::Run => "run: ".to_owned(),
-        PromptKind::Confirm => format!("end{of} and its whole tree? y or n "),
+        PromptKind::Confirm(Question::Stop) => format!("stop{of}? y or n "),
+        PromptKind::Confirm(Question::End) => format!("end{of} and its whole tree? y or n "),
+        PromptKind::Confirm(Question::Forget) => format!("forget{of} and delete its log? y or n "),
     }
 }
 

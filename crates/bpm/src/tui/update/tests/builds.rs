@@ -1,6 +1,6 @@
 //! Builds show themselves while they are what matters, and give way again.
 
-use bpm_api::{Change, Code, Error, Request, State};
+use bpm_api::{Change, Code, Error, ProcessKind, Request, State};
 use crossterm::event::KeyCode;
 
 use super::manager::{Manager, build, process, status};
@@ -171,4 +171,14 @@ fn b_shows_the_builds_and_the_run_again() {
     assert_eq!(world.ends().1, "line 100");
     world.keys("jjb");
     assert_eq!(world.note().1, "`t1` is a task: it has no builds");
+}
+
+#[test]
+fn what_is_never_built_has_no_build_to_show() {
+    let mut world = World::new();
+    world.manager.status.processes[0].kind = ProcessKind::Command;
+    world.manager.status.processes[0].last_build = None;
+    world.pass(1000);
+    world.keys("b");
+    assert_eq!((world.note().1, world.ends().1), ("`api` has no build", "line 100"));
 }

@@ -1,12 +1,12 @@
 //! Asking the manager to do something.
 
-use bpm_api::{Began, Code, Error, Mode, Reply, Request, TaskCommand, TaskReport, TaskState};
+use bpm_api::{Began, Code, Error, Mode, Reply, Request, State, TaskCommand, TaskReport, TaskState};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::manager::task;
 use super::world::World;
 use crate::tui::message::{Ask, Command, Message};
-use crate::tui::model::{Level, PromptKind};
+use crate::tui::model::{Level, Panel, PromptKind, Question};
 
 fn press(world: &mut World, c: char) {
     world.say(Message::Key(KeyCode::Char(c).into()));
@@ -25,6 +25,10 @@ fn restart_start_and_stop_are_asked_for_and_wait_as_long_as_a_build_may_take() {
     let mut world = World::new();
     for (key, name) in [('r', "restart"), ('s', "start"), ('x', "stop")] {
         press(&mut world, key);
+        if key == 'x' {
+            assert_eq!(world.prompt(), Some((PromptKind::Confirm(Question::Stop), "")));
+            press(&mut world, 'y');
+        }
         let Some(request) = world.deed() else { panic!("{key} asks for nothing") };
         assert_eq!(request.name(), name);
         assert!(format!("{request:?}").contains("3600"), "{request:?}");
@@ -67,9 +71,19 @@ fn a_task_is_ended_when_that_is_confirmed() {
     world.keys("xn");
     assert_eq!(world.note().1, "not ended");
     world.keys("x");
-    assert_eq!(world.prompt(), Some((PromptKind::Confirm, "")));
+    assert_eq!(world.prompt(), Some((PromptKind::Confirm(Question::End), "")));
     press(&mut world, 'y');
     assert!(matches!(world.deed(), Some(Request::EndTask(end)) if end.task_id == "t1"));
+}
+
+#[test]
+fn a_process_that_does_not_run_is_stopped_without_a_question() {
+    let mut world = World::new();
+    world.manager.status.processes[0].pid = None;
+    world.manager.status.processes[0].state = State::BackingOff;
+    world.pass(1000);
+    press(&mut world, 'x');
+    assert!(matches!(world.deed(), Some(Request::Stop(stop)) if stop.process == "api"));
 }
 
 #[test]
@@ -141,7 +155,12 @@ fn ended_tasks_are_forgotten_and_others_are_not() {
     assert_eq!(world.note().1, "`t1` still runs; `x` ends it");
     world.manager.status.tasks[0] = task("t1", TaskState::Completed, Some(1.0));
     world.pass(1000);
-    press(&mut world, 'D');
+    world.keys("D");
+    assert_eq!(world.prompt(), Some((PromptKind::Confirm(Question::Forget), "")));
+    world.press(KeyCode::Esc);
+    assert_eq!(world.note().1, "not forgotten");
+    world.keys("D");
+    press(&mut world, 'y');
     assert!(
         matches!(world.deed(), Some(Request::ClearTasks(clear)) if clear.task_id.as_deref() == Some("t1"))
     );
@@ -162,4 +181,23 @@ fn q_and_ctrl_c_quit_at_once_and_esc_when_nothing_is_open() {
     world.keys("?");
     world.press(KeyCode::Esc);
     assert!(world.model.overlay.is_none() && !world.done.contains(&Command::Quit));
+}
+
+#[test]
+fn esc_ends_one_thing_after_the_other() {
+    let mut world = World::new();
+    world.press(KeyCode::Tab);
+    world.keys("z&line\n/9\n");
+    assert_eq!((world.model.panel, world.model.zoomed), (Panel::Output, true));
+    world.press(KeyCode::Esc);
+    assert!(world.model.log.search.is_none() && !world.model.log.only.is_all());
+    world.press(KeyCode::Esc);
+    assert!(world.model.log.only.is_all() && world.model.zoomed);
+    world.press(KeyCode::Esc);
+    assert_eq!((world.model.panel, world.model.zoomed), (Panel::Output, false));
+    world.press(KeyCode::Esc);
+    assert_eq!(world.model.panel, Panel::Processes);
+    assert!(!world.done.contains(&Command::Quit));
+    world.press(KeyCode::Esc);
+    assert_eq!(world.done.last(), Some(&Command::Quit));
 }

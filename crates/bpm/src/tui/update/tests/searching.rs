@@ -77,7 +77,7 @@ fn capitals_matter_where_there_is_one() {
     let mut world = world();
     world.keys("/NEEDLE\n");
     assert_eq!(found(&world), None);
-    assert!(world.note().1.starts_with("no match above"));
+    assert_eq!(world.note().1, "no match in this log");
     assert!(regex(r"\Wx").is_ok_and(|regex| regex.is_match("-X")), "a class is no capital");
     assert!(regex(r"\\Wx").is_ok_and(|regex| !regex.is_match("\\wx")));
 }
@@ -109,6 +109,24 @@ fn errors_are_jumped_to() {
     world.keys("eee");
     assert_eq!(world.model.log.error_at, Some(1400));
     assert_eq!(world.note().1, "no error below; `g`, then `e` begins at the top");
+}
+
+#[test]
+fn from_the_end_the_next_error_is_the_last_one() {
+    let mut world = world();
+    assert!(world.model.log.is_following());
+    world.keys("e");
+    assert_eq!(world.model.log.error_at, Some(1400));
+    world.keys("e");
+    assert_eq!(world.note().1, "no error below; `g`, then `e` begins at the top");
+    let mut world = World::new();
+    world.keys("e");
+    assert_eq!(world.note().1, "no error in this log");
+    world.print("api", 1, &["error: one", "fine"]);
+    world.keys("e");
+    assert_eq!(world.model.log.error_at, Some(101));
+    world.keys("e");
+    assert_eq!(world.note().1, "no error below; `g`, then `e` begins at the top", "it is on the screen");
 }
 
 #[test]

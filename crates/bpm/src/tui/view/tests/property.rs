@@ -21,7 +21,9 @@ use super::fixtures::{build, process, status, task, why, with_status};
 use crate::tui::message::Now;
 use crate::tui::model::history::Point;
 use crate::tui::model::log::{Anchor, Looking, Search, Source};
-use crate::tui::model::{Deed, Level, Link, Look, Model, Note, Overlay, Panel, Prompt, PromptKind, Target};
+use crate::tui::model::{
+    Deed, Level, Link, Look, Model, Note, Overlay, Panel, Prompt, PromptKind, Question, Target,
+};
 
 /// Choices, made by bytes that are given; 0 when they are used up, so that fewer make a simpler model.
 struct Dice {
@@ -314,7 +316,9 @@ fn prompt(dice: &mut Dice) -> Prompt {
         PromptKind::Input,
         PromptKind::Signal,
         PromptKind::Run,
-        PromptKind::Confirm,
+        PromptKind::Confirm(Question::Stop),
+        PromptKind::Confirm(Question::End),
+        PromptKind::Confirm(Question::Forget),
     ];
     Prompt {
         kind: dice.one_of(&kinds),

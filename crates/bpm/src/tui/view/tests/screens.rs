@@ -11,7 +11,9 @@ use super::fixtures::{
 use super::{styles, text};
 use crate::tui::message::Now;
 use crate::tui::model::log::{Anchor, Looking};
-use crate::tui::model::{Deed, Level, Link, Look, Model, Overlay, Panel, Prompt, PromptKind, Target};
+use crate::tui::model::{
+    Deed, Level, Link, Look, Model, Overlay, Panel, Prompt, PromptKind, Question, Target,
+};
 use crate::tui::view::Scrolled;
 
 #[test]
@@ -283,7 +285,9 @@ fn what_is_typed_is_seen_with_the_cursor() {
             typing(PromptKind::Input, "bell \u{7} escape \u{1b}[2J", 6, None),
             typing(PromptKind::Signal, "HUPP", 4, Some("`HUPP` is no signal")),
             typing(PromptKind::Run, "cargo test", 5, None),
-            typing(PromptKind::Confirm, "", 0, None),
+            typing(PromptKind::Confirm(Question::Stop), "", 0, None),
+            typing(PromptKind::Confirm(Question::End), "", 0, None),
+            typing(PromptKind::Confirm(Question::Forget), "", 0, None),
         ] {
             let mut model = shop(columns, 6);
             model.prompt = Some(prompt);
@@ -319,6 +323,17 @@ fn notes_give_way_to_what_is_under_way_and_that_to_keys() {
     model.deeds.clear();
     feet.push(foot(&model));
     assert_snapshot!(feet.join("\n"));
+}
+
+#[test]
+fn a_key_puts_away_a_note_that_was_there_to_be_read() {
+    let mut model = shop(80, 12);
+    model.notes.push_back(note(Level::Bad, 600, "told"));
+    assert!(foot(&model).contains("told"));
+    model.pressed_at = model.now;
+    assert!(!foot(&model).contains("told"));
+    model.notes.push_back(note(Level::Bad, 0, "what the key did"));
+    assert!(foot(&model).contains("what the key did"));
 }
 
 #[test]
