@@ -15,6 +15,8 @@ fn project() -> Lab {
 }
 
 fn attached(screen: &Screen) {
+    // before that there is nothing to attach to
+    screen.wait_for("running for");
     screen.press(&["a"]);
     screen.wait_for("ctrl-] leaves");
 }

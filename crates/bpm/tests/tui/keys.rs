@@ -205,6 +205,7 @@ fn steers(desk: &Desk, action: Action, key: &str) {
                 lab.running("idle");
             } else {
                 assert!(lab.bpm(&["start", "idle"]).status.success());
+                screen.wait_for("▶ idle");
                 desk.press(key);
                 screen.wait_for("stop idle?");
                 desk.press("y");

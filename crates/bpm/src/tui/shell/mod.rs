@@ -2,11 +2,13 @@
 //! the commands carried out and draws. Decides nothing; must not know what is on the screen.
 
 mod ends;
+mod frames;
 mod hands;
 mod keyboard;
 mod link;
 mod screen;
 
+use std::io;
 use std::time::{Duration, SystemTime};
 
 use bpm_api::{Code, Error};
@@ -40,52 +42,59 @@ pub struct Options {
     pub mouse: bool,
 }
 
-/// Shows a manager until the user quits, or a signal says so: then its number is the answer. `first` is the connection that there is; `connect` makes the next ones.
+/// Shows a manager until the user quits, or a signal says so: then its number is the answer. `first` is the connection
+/// that there is; `connect` makes the next ones.
 ///
 /// # Errors
 /// The terminal cannot be used any more.
 pub async fn run(first: Client, connect: Connect, options: Options) -> Result<Option<i32>, Error> {
     let unusable = |error| Error::new(Code::System, format!("the terminal cannot be used: {error}"));
-    let mut ends = Ends::listen().map_err(unusable)?;
-    let mut screen = Screen::enter(options.mouse).map_err(unusable)?;
+    live(first, connect, options).await.map_err(unusable)
+}
+
+async fn live(first: Client, connect: Connect, options: Options) -> io::Result<Option<i32>> {
+    let mut ends = Ends::listen()?;
+    let mut screen = Screen::enter(options.mouse)?;
     let (told, mut inbox) = mpsc::channel(WAITING);
     let clock = Clock::start();
-    let (columns, rows) = screen.size().map_err(unusable)?;
+    let (columns, rows) = screen.size()?;
     let mut model = Model::new(options.look, first.label(), columns, rows, clock.now());
     model.mouse = options.mouse;
     let mut hands = Hands::new(link::keep(first, connect, told.clone()), told);
     model.by = Some(hands.by());
-    let mut keyboard = Keyboard::open().map_err(unusable)?;
+    let mut keyboard = Keyboard::open()?;
     let mut ticks = ticks();
     loop {
-        screen.draw(|frame| view(&model, frame)).map_err(unusable)?;
+        screen.draw_if_due(|frame| view(&model, frame))?;
         let mut messages = tokio::select! {
             biased;
-            wish = ends.wish() => match wish {
-                Wish::End(signal) => return Ok(Some(signal)),
-                Wish::Stop => {
-                    screen.suspend().map_err(unusable)?;
-                    Vec::new()
+            wish = ends.wish() => {
+                match wish {
+                    Wish::End(signal) => return Ok(Some(signal)),
+                    Wish::Stop => screen.suspend()?,
+                    Wish::GoOn => screen.take_again()?,
+                    Wish::Look => {}
                 }
-                Wish::GoOn => {
-                    screen.take_again().map_err(unusable)?;
-                    Vec::new()
+                Vec::new()
+            }
+            typed = keyboard.next() => match typed? {
+                Some(messages) => {
+                    screen.frames.at_once();
+                    messages
                 }
-                Wish::Look => Vec::new(),
-            },
-            typed = keyboard.next() => match typed.map_err(unusable)? {
-                Some(messages) => messages,
                 None => return Ok(Some(ends::GONE)),
             },
             target = hands.attachable() => {
                 screen.leave();
                 let left = hands.attach(&target).await;
-                screen.enter_again().map_err(unusable)?;
+                screen.enter_again()?;
                 vec![Message::Detached(left)]
             },
             message = inbox.recv() => message.into_iter().collect::<Vec<_>>(),
             _ = ticks.tick() => vec![Message::Tick],
+            () = screen.frames.due() => continue,
         };
+        screen.frames.soon();
         while messages.len() < TOGETHER
             && let Ok(message) = inbox.try_recv()
         {
@@ -96,14 +105,14 @@ pub async fn run(first: Client, connect: Connect, options: Options) -> Result<Op
                 match hands.carry_out(command) {
                     Act::Done => {}
                     Act::Quit => return Ok(None),
-                    Act::Redraw => screen.clear().map_err(unusable)?,
-                    Act::Mouse(on) => screen.capture_mouse(on).map_err(unusable)?,
-                    Act::Copy(text) => screen.copy(&text).map_err(unusable)?,
-                    Act::Suspend => screen.suspend().map_err(unusable)?,
+                    Act::Redraw => screen.clear()?,
+                    Act::Mouse(on) => screen.capture_mouse(on)?,
+                    Act::Copy(text) => screen.copy(&text)?,
+                    Act::Suspend => screen.suspend()?,
                 }
             }
         }
-        let (columns, rows) = screen.size().map_err(unusable)?;
+        let (columns, rows) = screen.size()?;
         if (columns, rows) != (model.columns, model.rows) {
             hands.tell(Message::Resized { columns, rows });
         }

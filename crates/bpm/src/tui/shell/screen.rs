@@ -20,6 +20,9 @@ use ratatui::backend::CrosstermBackend;
 use ratatui::layout::Rect;
 use ratatui::{Frame, Terminal, TerminalOptions, Viewport};
 use rustix::process::{Signal, getpid, kill_current_process_group, kill_process};
+use rustix::termios::tcgetwinsize;
+
+use super::frames::Frames;
 
 /// Presses, releases, the wheel, and movement while a button is down, in the encoding without limits. Not every
 /// movement, as crossterm's own command asks for: each would wake the program up.
@@ -35,6 +38,7 @@ pub(super) struct Screen {
     /// Never dropped: it would write to a terminal that may have gone, and panic over that.
     terminal: ManuallyDrop<Terminal<CrosstermBackend<Stdout>>>,
     mouse: bool,
+    pub(super) frames: Frames,
 }
 
 /// Says what is wrong where input or output is no terminal.
@@ -60,7 +64,7 @@ impl Screen {
             Terminal::with_options(CrosstermBackend::new(stdout()), options)
         });
         let terminal = ManuallyDrop::new(terminal.inspect_err(|_| give_back())?);
-        Ok(Screen { terminal, mouse })
+        Ok(Screen { terminal, mouse, frames: Frames::default() })
     }
 
     /// Columns and rows; what is not known is nothing.
@@ -68,12 +72,17 @@ impl Screen {
         let area = whole()?;
         if area != self.terminal.get_frame().area() {
             self.terminal.resize(area)?;
+            self.frames.at_once();
         }
         Ok((area.width, area.height))
     }
 
-    /// What changed since the last time is written, and appears at once.
-    pub(super) fn draw(&mut self, view: impl FnOnce(&mut Frame<'_>)) -> io::Result<()> {
+    /// What changed since the last time is written, and appears at once, if it is time for that.
+    pub(super) fn draw_if_due(&mut self, view: impl FnOnce(&mut Frame<'_>)) -> io::Result<()> {
+        if !self.frames.is_due() {
+            return Ok(());
+        }
+        self.frames.drawn();
         queue!(stdout(), BeginSynchronizedUpdate)?;
         let drawn = self.terminal.draw(view).map(|_| ());
         drawn.and(execute!(stdout(), EndSynchronizedUpdate))
@@ -83,6 +92,7 @@ impl Screen {
     pub(super) fn clear(&mut self) -> io::Result<()> {
         // `Terminal::clear` asks where the cursor is, and would wait for an answer that our own reading takes
         let whole = self.terminal.size()?.into();
+        self.frames.at_once();
         self.terminal.resize(whole)
     }
 
@@ -133,7 +143,8 @@ impl fmt::Debug for Screen {
 }
 
 fn whole() -> io::Result<Rect> {
-    let (columns, rows) = crossterm::terminal::size()?;
+    let size = tcgetwinsize(stdout())?;
+    let (columns, rows) = (size.ws_col, size.ws_row);
     Ok(Rect::new(0, 0, columns.min(MOST_COLUMNS), rows.min(MOST_ROWS)))
 }
 
