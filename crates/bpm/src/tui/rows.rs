@@ -38,6 +38,19 @@ pub fn styled(line: &str) -> Styled {
 
 impl Styled {
     fn push(&mut self, text: &str, style: Style, column: &mut usize) {
+        if is_plain(text) {
+            self.text.push_str(text);
+            *column += text.len();
+        } else {
+            self.push_any(text, column);
+        }
+        match self.styles.last_mut() {
+            Some((end, last)) if *last == style => *end = self.text.len(),
+            Some(_) | None => self.styles.push((self.text.len(), style)),
+        }
+    }
+
+    fn push_any(&mut self, text: &str, column: &mut usize) {
         for grapheme in text.graphemes(true) {
             if grapheme == "\t" {
                 let blanks = TAB - *column % TAB;
@@ -48,16 +61,21 @@ impl Styled {
                 *column += grapheme.width();
             }
         }
-        match self.styles.last_mut() {
-            Some((end, last)) if *last == style => *end = self.text.len(),
-            Some(_) | None => self.styles.push((self.text.len(), style)),
-        }
     }
+}
+
+/// One byte, one column: what most lines are.
+pub fn is_plain(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
 }
 
 /// Where a text is cut so that no row is wider than `width` cells: at least one row, at least one grapheme in each
 /// (one that is wider than the row has it alone, and is not drawn).
 pub fn wrap(text: &str, width: usize) -> Vec<Range<usize>> {
+    if is_plain(text) && width > 0 {
+        let starts = (0..text.len().max(1)).step_by(width);
+        return starts.map(|start| start..text.len().min(start.saturating_add(width))).collect();
+    }
     let mut rows = Vec::new();
     let (mut start, mut used) = (0, 0);
     for (at, grapheme) in text.grapheme_indices(true) {

@@ -93,6 +93,15 @@ proptest! {
     }
 
     #[test]
+    fn plain_text_is_read_and_wrapped_as_any_other(text in "[ -~]{0,60}", width in 1usize..20) {
+        let as_any = wrap(&format!("{text}é"), width);
+        let plain = wrap(&text, width);
+        prop_assert_eq!(&styled(&text).text, &text);
+        prop_assert_eq!(&plain[..plain.len() - 1], &as_any[..plain.len() - 1]);
+        prop_assert_eq!(plain.last().map(|row| row.end), Some(text.len()));
+    }
+
+    #[test]
     fn so_many_rows_down_and_up_again_is_the_same_place(
         texts in prop::collection::vec("[a-z漢\t]{0,12}", 1..12),
         width in 1usize..8,

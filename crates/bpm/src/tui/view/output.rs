@@ -240,6 +240,9 @@ fn enough(raw: &str, columns: usize) -> &str {
 
 /// Where a text goes on after so many columns, and how many more a wide character took that is cut by that.
 fn after(text: &str, columns: usize) -> (usize, usize) {
+    if rows::is_plain(text) {
+        return (text.len().min(columns), 0);
+    }
     let mut used = 0;
     for (at, grapheme) in text.grapheme_indices(true) {
         if used >= columns {
@@ -252,6 +255,9 @@ fn after(text: &str, columns: usize) -> (usize, usize) {
 
 /// Columns of a text, counted no further than `most`.
 fn up_to(text: &str, most: usize) -> usize {
+    if rows::is_plain(text) {
+        return text.len().min(most);
+    }
     let mut used = 0;
     for grapheme in text.graphemes(true) {
         if used >= most {

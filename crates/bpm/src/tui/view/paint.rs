@@ -9,7 +9,7 @@ use ratatui::text::{Line, Span};
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
-use super::style::{Ink, Theme};
+use super::style::{Ink, Theme, ascii};
 use super::text::{line_width, safe};
 use crate::tui::layout::is_bordered;
 
@@ -179,16 +179,33 @@ impl<'b> Painter<'b> {
             return;
         }
         let style = self.theme.style(if focused { Ink::Accent } else { Ink::Faint });
-        let inner = usize::from(area.width - 2);
-        let rule = "─".repeat(inner);
-        self.put(row(area, 0), &format!("╭{rule}╮"), style);
-        self.put(row(area, usize::from(area.height - 1)), &format!("╰{rule}╯"), style);
-        for number in 1..usize::from(area.height - 1) {
-            let line = row(area, number);
-            self.put(line, "│", style);
-            self.put(Rect { x: area.right() - 1, width: 1, ..line }, "│", style);
+        let (left, right, top, bottom) = (area.x, area.right() - 1, area.y, area.bottom() - 1);
+        for x in left + 1..right {
+            self.sign(x, top, '─', style);
+            self.sign(x, bottom, '─', style);
+        }
+        for y in top + 1..bottom {
+            self.sign(left, y, '│', style);
+            self.sign(right, y, '│', style);
+        }
+        for (x, y, corner) in [(left, top, '╭'), (right, top, '╮'), (left, bottom, '╰'), (right, bottom, '╯')]
+        {
+            self.sign(x, y, corner, style);
         }
         self.titles_of(area, titles);
+    }
+
+    /// One of our own characters, a column wide.
+    fn sign(&mut self, x: u16, y: u16, sign: char, style: Style) {
+        self.cut(x, y);
+        let mut bytes = [0; 4];
+        let symbol = match self.theme.ascii {
+            true => ascii(sign).unwrap_or("?"),
+            false => sign.encode_utf8(&mut bytes),
+        };
+        if let Some(cell) = self.buffer.cell_mut((x, y)) {
+            fill(cell, symbol, style);
+        }
     }
 
     /// What is written into a border that is there.
