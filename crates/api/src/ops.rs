@@ -59,6 +59,10 @@ pub struct GetStatus {
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     #[schemars(skip)]
     pub brief: bool,
+    /// At most so many tasks that have ended (3). Not a tool's parameter.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[schemars(skip)]
+    pub ended_tasks: Option<u32>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -109,7 +109,12 @@ fn of_task(task: &TaskStatus) -> String {
 }
 
 async fn ask<C: Control>(control: &C, target: &str, origin: &Origin) -> Result<Status, Error> {
-    control.ask(GetStatus { process: Some(target.to_owned()), brief: true }, origin.clone()).await
+    control
+        .ask(
+            GetStatus { process: Some(target.to_owned()), brief: true, ..GetStatus::default() },
+            origin.clone(),
+        )
+        .await
 }
 
 fn no_terminal(id: &str, is_task: bool) -> Error {

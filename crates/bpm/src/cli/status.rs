@@ -21,6 +21,6 @@ pub(super) struct StatusArgs {
 }
 
 pub(super) async fn run(args: StatusArgs, cx: &Context) -> Result<ExitCode, Failure> {
-    let status = cx.ask(GetStatus { process: args.name, brief: false }).await?;
+    let status = cx.ask(GetStatus { process: args.name, ..GetStatus::default() }).await?;
     cx.printer.show(&status, render::status)
 }

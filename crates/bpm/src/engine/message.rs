@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bpm_api::{Error, Origin, RunTask, Status, TaskReady, TaskStatus};
+use bpm_api::{Error, GetStatus, Origin, RunTask, Status, TaskReady, TaskStatus};
 use bpm_core::fleet::{Event, Outcome, Request};
 use bpm_core::ids::{BuildId, Name, RunId};
 use bpm_shim::protocol::Survivor;
@@ -29,9 +29,7 @@ pub(super) enum Message {
         reply: oneshot::Sender<Outcome>,
     },
     Status {
-        process: Option<String>,
-        /// Events of one process only.
-        brief: bool,
+        what: GetStatus,
         reply: oneshot::Sender<Result<Status, Error>>,
     },
     /// Who is left of the runs that were sent KILL: an answer to come from each of their shims.

@@ -110,7 +110,7 @@ impl Engine {
         let hub = Hub::new();
         let notes = Notes::open(world.project.events(), Arc::clone(&hub));
         let tasks = Tasks::open(&world.project, |id| fleet.service(id).is_some());
-        let handle = Handle::new(sender.clone(), Arc::clone(&world), hub);
+        let handle = Handle::new(sender.clone(), Arc::clone(&world), hub, Arc::clone(config));
         let mut engine = Engine {
             fleet,
             inbox,
@@ -209,8 +209,8 @@ impl Engine {
                 actions.append(&mut self.fleet.step(Event::Asked { op, key, what }, now));
                 self.notes.keep(|process| self.fleet.service(process).is_some());
             }
-            Message::Status { process, brief, reply } => {
-                let _ = reply.send(self.status(process.as_deref(), brief, now));
+            Message::Status { what, reply } => {
+                let _ = reply.send(self.status(&what, now));
             }
             Message::Survivors { process, reply } => {
                 let _ = reply.send(self.survivors(&process));

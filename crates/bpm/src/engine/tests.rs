@@ -104,7 +104,7 @@ async fn a_disk_alarm_ends_with_the_log_it_is_about() {
     let (mut engine, _handle) = bench.engine(CALM);
     let tell = |engine: &mut Engine, told| {
         engine.turn(&mut vec![Message::Run { run: run("web", 1), told }]);
-        engine.status(None, false, clock::now()).unwrap().alarms
+        engine.status(&GetStatus::default(), clock::now()).unwrap().alarms
     };
     let alarms = tell(&mut engine, Told::Alarm { errno: Some(28) });
     assert_eq!(alarms[0].process.as_deref(), Some("web"));
@@ -142,7 +142,7 @@ async fn a_build_under_way_shows_how_far_it_is_and_a_finished_one_how_long_it_to
         let build = BuildId { process: Name::from("web"), number };
         let progress = Progress { done, total: 40, what: "foo".to_owned() };
         engine.turn(&mut vec![Message::Progress { build, progress }]);
-        engine.status(None, false, clock::now()).unwrap().processes.remove(0)
+        engine.status(&GetStatus::default(), clock::now()).unwrap().processes.remove(0)
     };
     let steps = |status: &bpm_api::ProcessStatus| {
         let progress = status.building.as_ref()?.progress.as_ref()?;
@@ -155,7 +155,7 @@ async fn a_build_under_way_shows_how_far_it_is_and_a_finished_one_how_long_it_to
     let build = BuildId { process: Name::from("web"), number: 1 };
     let outcome = BuildOutcome::Failed(BuildFailure { reason: "exit code 2".to_owned() });
     engine.take(Message::Core(Event::BuildDone { build, outcome }), now + secs(90), &mut Vec::new());
-    let status = engine.status(None, false, now + secs(100)).unwrap().processes.remove(0);
+    let status = engine.status(&GetStatus::default(), now + secs(100)).unwrap().processes.remove(0);
     assert_eq!((status.building, engine.progress.len()), (None, 1), "that of the other");
     let last = status.last_build.unwrap();
     assert_eq!((last.took_seconds, last.ago_seconds, last.progress), (Some(90.0), Some(10.0), None));
@@ -209,7 +209,7 @@ async fn unknown_names_are_answered_alike_by_every_operation() {
     let (engine, handle) = bench.engine(CALM);
     let engine = tokio::spawn(engine.run());
     let name = || "backnd".to_owned();
-    let status = GetStatus { process: Some(name()), brief: false };
+    let status = GetStatus { process: Some(name()), ..GetStatus::default() };
     let stop = bpm_api::Stop { process: name(), timeout_seconds: None };
     let errors = [
         handle.ask(status, origin("cli")).await.unwrap_err(),
@@ -229,7 +229,13 @@ async fn facts_have_their_names_in_the_status() {
     let bench = Bench::new(&["web"]);
     let (mut engine, _handle) = bench.engine(CALM);
     let now = clock::now();
-    let web = |engine: &Engine, now| engine.status(Some("web"), false, now).unwrap().processes.remove(0);
+    let web = |engine: &Engine, now| {
+        engine
+            .status(&GetStatus { process: Some("web".to_owned()), ..GetStatus::default() }, now)
+            .unwrap()
+            .processes
+            .remove(0)
+    };
     assert_eq!(web(&engine, now).state, State::Idle);
     bring_up(&mut engine, "web", now);
     let up = web(&engine, now + Duration::from_secs(90));

@@ -20,23 +20,19 @@ const MORE_EVENTS: usize = 20;
 /// Where nothing is heard of a shim.
 const STOPPED_SHIM: &str =
     "its `bpm-shim` process may be stopped (`kill -CONT` sets it going), or the machine is very busy";
-/// Ended tasks in the status.
+/// Ended tasks in the status, where nobody says how many.
 const ENDED_TASKS: usize = 3;
 
 impl Engine {
-    pub(super) fn status(
-        &self,
-        process: Option<&str>,
-        brief: bool,
-        now: Time,
-    ) -> Result<api::Status, api::Error> {
+    pub(super) fn status(&self, what: &api::GetStatus, now: Time) -> Result<api::Status, api::Error> {
+        let process = what.process.as_deref();
         let meant = process.map(|name| self.resolve(name)).transpose()?.map(|known| known.id);
         let wanted = |service: &&Service| {
             service.rules().task.is_none() && meant.as_ref().is_none_or(|name| service.name() == name)
         };
-        let (tasks, more_tasks) = self.tasks_shown(meant.as_deref(), now);
+        let (tasks, more_tasks) = self.tasks_shown(meant.as_deref(), what.ended_tasks, now);
         let one = process.is_some() || self.fleet.services().len() == 1;
-        let most = match brief {
+        let most = match what.brief {
             _ if one => MORE_EVENTS,
             true => 0,
             false => FEW_EVENTS,
@@ -136,15 +132,21 @@ impl Engine {
     }
 
     /// All that run, and the last few that have ended; how many more there are. One process is shown alone.
-    fn tasks_shown(&self, meant: Option<&str>, now: Time) -> (Vec<api::TaskStatus>, u64) {
+    fn tasks_shown(
+        &self,
+        meant: Option<&str>,
+        ended_tasks: Option<u32>,
+        now: Time,
+    ) -> (Vec<api::TaskStatus>, u64) {
+        let most = ended_tasks.map_or(ENDED_TASKS, |most| most as usize);
         let all = match meant {
             Some(id) if bpm_core::ids::task_number(id).is_none() => Vec::new(),
             meant => self.task_statuses(meant, now).unwrap_or_default(),
         };
         let (running, mut ended): (Vec<_>, Vec<_>) =
             all.into_iter().partition(|task| task.state == api::TaskState::Running);
-        let more = ended.len().saturating_sub(ENDED_TASKS) as u64;
-        ended.truncate(ENDED_TASKS);
+        let more = ended.len().saturating_sub(most) as u64;
+        ended.truncate(most);
         (running.into_iter().chain(ended).collect(), more)
     }
 

@@ -81,3 +81,17 @@ fn the_first_and_last_line_of_a_short_life_are_kept() {
     lab.in_state("app", State::Ended);
     assert_eq!(lab.lines("app").len(), 1000);
 }
+
+#[test]
+fn why_shows_a_panic_above_its_trace() {
+    let line = "seq 100; echo \"thread 'main' panicked at src/main.rs:4:5:\" >&2; echo 'oh no' >&2; \
+                echo 'stack backtrace:' >&2; seq -f '  %g: some::function' 0 70 >&2; exit 101";
+    let lab =
+        Lab::up(&("release_crash_backoff_initial_seconds = 300\n".to_owned() + &shell("app", line, "")));
+    lab.in_state("app", State::BackingOff);
+    let why: bpm_api::WhyAnswer = lab.ask(&["why", "app"]);
+    let lines: Vec<String> = why.evidence.unwrap().lines.into_iter().map(|line| line.text).collect();
+    assert_eq!(&lines[..2], ["thread 'main' panicked at src/main.rs:4:5:", "oh no"], "{lines:?}");
+    assert!(lines.last().unwrap().contains("70: some::function"), "{lines:?}");
+    assert!(lines.len() <= 20, "{lines:?}");
+}

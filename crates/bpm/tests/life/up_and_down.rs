@@ -229,3 +229,26 @@ fn many_that_bring_it_up_or_down_at_once_all_succeed() {
     let downs = codes(&["down"]);
     assert!(downs.contains(&Some(0)) && downs.iter().all(|code| matches!(code, Some(0 | 3))), "{downs:?}");
 }
+
+#[test]
+fn a_configuration_that_is_not_in_force_is_told_until_it_is() {
+    let lab = Lab::up(&shell("web", "exec sleep 1000", ""));
+    let told = |lab: &Lab, what: &str| {
+        lab.wait_for(what, |lab| {
+            let alarms = lab.status().alarms;
+            let said = alarms.first().map_or("", |alarm| &alarm.message);
+            (said.contains(what) && (!what.is_empty() || said.is_empty())).then_some(())
+        });
+    };
+    told(&lab, "");
+    lab.configure(&shell("web", "exec sleep 2000", ""));
+    told(&lab, "has changed: `bpm up -d` puts it into force");
+    lab.configure("[process.web]\ncommand = 3\n");
+    told(&lab, "1 fault in");
+    assert_eq!(lab.bpm(&["up", "-d"]).status.code(), Some(2), "it is not put into force");
+    told(&lab, "`bpm check` shows it");
+    lab.configure(&shell("web", "exec sleep 2000", ""));
+    told(&lab, "has changed");
+    assert!(lab.bpm(&["up", "-d"]).status.success());
+    told(&lab, "");
+}

@@ -56,7 +56,11 @@ async fn calls_reach_the_control_with_the_clients_name() {
     let requests: Vec<Request> = seen.iter().map(|(request, _)| request.clone()).collect();
     let query = LogQuery { pattern: Some("panic".to_owned()), tail: Some(3), ..LogQuery::default() };
     let expected = [
-        Request::GetStatus(GetStatus { process: Some("api".to_owned()), brief: true }),
+        Request::GetStatus(GetStatus {
+            process: Some("api".to_owned()),
+            brief: true,
+            ..GetStatus::default()
+        }),
         Request::Restart(Restart::default()),
         Request::SearchLogs(SearchLogs(query)),
     ];

@@ -46,7 +46,7 @@ async fn call(client: &mut Client, request: &Request) -> Answer {
 async fn an_operation_goes_in_and_its_reply_comes_out() {
     let server = Server::start();
     let mut client = server.client().await;
-    let request = Request::GetStatus(GetStatus { process: Some("api".to_owned()), brief: false });
+    let request = Request::GetStatus(GetStatus { process: Some("api".to_owned()), ..GetStatus::default() });
     let answer = call(&mut client, &request).await;
     assert_eq!((answer.status, answer.header("content-type")), (StatusCode::OK, "application/json"));
     assert!(matches!(serde_json::from_str(&answer.text), Ok(Reply::Status(_))), "{}", answer.text);

@@ -157,7 +157,7 @@ fn an_adopted_run_has_the_terminal_that_it_was_started_with() {
         let agent = runtime.block_on(Agent::of(&lab));
         let ask = ResizeTerminal { target: "api".to_owned(), columns: 80, rows: 24 };
         assert_eq!(runtime.block_on(agent.try_ask(ask)).is_ok(), pty);
-        let one = GetStatus { process: Some("api".to_owned()), brief: true };
+        let one = GetStatus { process: Some("api".to_owned()), brief: true, ..GetStatus::default() };
         assert_eq!(runtime.block_on(agent.ask(one)).processes[0].pty, pty);
     }
 }

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use bpm_api::{Code, Error, LogQuery, Origin, Status, WhyAnswer};
+use bpm_api::{Alarm, Code, Error, GetStatus, LogQuery, Origin, State, Status, WhyAnswer};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::{Handle, Message, news};
+use super::{Handle, Message, evidence, news};
 use crate::engine::{view, waits};
 use crate::exec::{build_report, holder};
 use crate::logbook::{self, Shape, What};
@@ -43,8 +43,12 @@ impl Handle {
         tokio::task::spawn_blocking(look).await.ok().flatten()
     }
 
-    pub(super) async fn status(&self, process: Option<String>, brief: bool) -> Result<Status, Error> {
-        let mut status = self.told(process, brief).await?;
+    pub(super) async fn status(&self, what: GetStatus) -> Result<Status, Error> {
+        let mut status = self.told(what).await?;
+        if self.world.notice().is_none() {
+            let notice = self.drift.notice(&self.world.project).await;
+            status.alarms.extend(notice.map(|message| Alarm { process: None, message }));
+        }
         self.name_lock_holders(&mut status).await;
         self.samples.fill(&mut status).await;
         Ok(status)
@@ -52,12 +56,12 @@ impl Handle {
 
     /// The status without CPU, memory and ports.
     pub(super) async fn state(&self, process: Option<String>) -> Result<Status, Error> {
-        self.told(process, true).await
+        self.told(GetStatus { process, brief: true, ended_tasks: None }).await
     }
 
-    async fn told(&self, process: Option<String>, brief: bool) -> Result<Status, Error> {
+    async fn told(&self, what: GetStatus) -> Result<Status, Error> {
         let (reply, answer) = oneshot::channel();
-        self.send(Message::Status { process, brief, reply })?;
+        self.send(Message::Status { what, reply })?;
         answer.await.map_err(|_| Error::new(Code::Closing, "the manager is ending"))?
     }
 
@@ -103,20 +107,29 @@ impl Handle {
 
     /// The state in words, and the last lines of what decided it.
     pub(super) async fn why(&self, process: String) -> Result<WhyAnswer, Error> {
-        let status = self.status(Some(process.clone()), false).await?;
+        let asked = GetStatus { process: Some(process.clone()), ..GetStatus::default() };
+        let status = self.status(asked).await?;
         let Some(status) = status.processes.into_iter().next() else {
             return Err(logbook::unknown_process(&process, &[]));
         };
         let failed_build = status.last_build.as_ref().filter(|build| build.ok == Some(false));
-        let (what, run) = match (status.state, failed_build, &status.last_exit) {
-            (bpm_api::State::BuildFailed, Some(build), _) => (What::Builds, Some(build.build)),
-            (bpm_api::State::Running, _, _) => (What::Runs, status.run),
-            (_, _, Some(exit)) => (What::Runs, Some(exit.run)),
-            _ => (What::Runs, None),
-        };
         let survivors = self.survivors(&process).await;
-        let query = LogQuery { process: Some(process), run, tail: Some(20), ..LogQuery::default() };
-        let evidence = self.search(what, query).await.ok().filter(|page| !page.lines.is_empty());
+        let process = Some(process);
+        let evidence = match (status.state, failed_build, &status.last_exit) {
+            (State::BuildFailed, Some(build), _) => self.errors_of_build(process, build.build).await,
+            (State::Running, ..) | (_, _, None) => {
+                let last =
+                    LogQuery { process, run: status.run, tail: Some(LAST_LINES), ..LogQuery::default() };
+                self.search(What::Runs, last).await.ok()
+            }
+            (_, _, Some(exit)) => {
+                let (run, tail) = (Some(exit.run), Some(evidence::LOOKED_AT));
+                let max_bytes = Some(evidence::LOOKED_AT_BYTES);
+                let last = LogQuery { process, run, tail, max_bytes, ..LogQuery::default() };
+                self.search(What::Runs, last).await.ok().map(evidence::reduced)
+            }
+        };
+        let evidence = evidence.filter(|page| !page.lines.is_empty());
         Ok(WhyAnswer { status, evidence, survivors })
     }
 

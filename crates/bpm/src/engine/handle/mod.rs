@@ -2,6 +2,8 @@
 
 mod calls;
 mod clients;
+mod drift;
+mod evidence;
 mod keys;
 mod look;
 mod news;
@@ -15,10 +17,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bpm_api::{Code, Error, Origin, Output, Reply, Request as Asked, Watch};
+use bpm_core::config::Config;
 use bpm_core::fleet::{Event, Request};
 use bpm_core::ids::{Mode, Name};
 use tokio::sync::{Semaphore, broadcast, mpsc, oneshot};
 
+use self::drift::Drift;
 use super::facts::{Facts, Known};
 use super::hub::{Hub, Noted};
 use super::log_hub::LogHub;
@@ -50,6 +54,7 @@ pub struct Handle {
     ports: Arc<sample::Ports>,
     /// Configurations are put into force in the order in which they were read.
     applying: Arc<tokio::sync::Mutex<()>>,
+    drift: Arc<Drift>,
 }
 
 /// What happens, as it happens.
@@ -88,7 +93,12 @@ impl Control for Handle {
 }
 
 impl Handle {
-    pub(super) fn new(inbox: mpsc::UnboundedSender<Message>, world: Arc<World>, hub: Arc<Hub>) -> Handle {
+    pub(super) fn new(
+        inbox: mpsc::UnboundedSender<Message>,
+        world: Arc<World>,
+        hub: Arc<Hub>,
+        config: Arc<Config>,
+    ) -> Handle {
         Handle {
             inbox,
             world,
@@ -102,6 +112,7 @@ impl Handle {
             samples: Arc::default(),
             ports: Arc::default(),
             applying: Arc::default(),
+            drift: Arc::new(Drift::new(config)),
         }
     }
 
@@ -130,7 +141,7 @@ impl Handle {
 
     async fn carry_out_known(&self, request: Asked, origin: Origin) -> Result<Reply, Error> {
         match request {
-            Asked::GetStatus(op) => Ok(Reply::Status(Box::new(self.status(op.process, op.brief).await?))),
+            Asked::GetStatus(op) => Ok(Reply::Status(Box::new(self.status(op).await?))),
             Asked::Restart(op) => {
                 let process = self.or_the_only(op.process).await?;
                 let recipe = op.mode.map(|mode| match mode {
@@ -265,9 +276,11 @@ impl Handle {
         if let Some(env) = op.env {
             self.world.set_environment(env.into_iter().map(|(name, value)| (name.into(), value.into())));
         }
-        let what = Request::Apply { config: Arc::new(loaded.config) };
+        let config = Arc::new(loaded.config);
+        let what = Request::Apply { config: Arc::clone(&config) };
         let applied = self.carry_out("", what, origin.clone(), None).await?;
         self.world.set_notice(None);
+        self.drift.applied(config);
         if op.fresh {
             self.start_what_was_stopped(&origin).await?;
         }

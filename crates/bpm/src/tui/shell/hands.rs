@@ -114,7 +114,7 @@ impl Hands {
         tokio::spawn(async move {
             let asked = async {
                 let client = current.client().ok_or_else(gone)?;
-                client.ask(GetStatus { process: None, brief: true }, origin).await
+                client.ask(GetStatus { process: None, brief: true, ..GetStatus::default() }, origin).await
             };
             let outcome = match timeout(ANSWERS, asked).await {
                 Ok(outcome) => outcome.map(|_| ()),

@@ -14,6 +14,8 @@ use super::{notes, overlays, select};
 /// A question costs so much of what has been saved up, so that a few are asked at once, and ten in a second.
 const COST_MS: u64 = 100;
 const MOST_CREDIT_MS: u64 = 500;
+/// Tasks that have ended and are listed.
+const ENDED_TASKS: u32 = 50;
 /// With more targets than this the status is asked for less often while nothing happens.
 const MANY: usize = 200;
 const SELDOM_MS: u64 = 5000;
@@ -37,7 +39,8 @@ pub(super) fn settle(model: &mut Model, commands: &mut Vec<Command>) {
             model.status_asked_at = model.now;
             model.status_asked = Some(model.now);
             model.status_again = false;
-            let request = Request::GetStatus(GetStatus { process: None, brief: true });
+            let request =
+                Request::GetStatus(GetStatus { process: None, brief: true, ended_tasks: Some(ENDED_TASKS) });
             commands.push(Command::Ask { ask: Ask::Status, request });
         }
     }
@@ -45,7 +48,8 @@ pub(super) fn settle(model: &mut Model, commands: &mut Vec<Command>) {
         model.details_wanted = false;
         if let Some(Target::Process(name)) = &model.selected {
             model.details_asked = Some(name.clone());
-            let request = Request::GetStatus(GetStatus { process: Some(name.clone()), brief: false });
+            let request =
+                Request::GetStatus(GetStatus { process: Some(name.clone()), ..GetStatus::default() });
             commands.push(Command::Ask { ask: Ask::Details, request });
         }
     }

@@ -63,7 +63,13 @@ fn reasons(page: &mut Page, model: &Model, answer: &WhyAnswer) {
     if let Some(evidence) = answer.evidence.as_ref().filter(|evidence| !evidence.lines.is_empty()) {
         page.lines.push(Line::default());
         page.lines.push(Line::from(theme.span(Ink::Faint, evidence.source.clone())));
+        let mut before: Option<u64> = None;
         for line in &evidence.lines {
+            if before.is_some_and(|before| before.saturating_add(1) < line.number) {
+                page.lines.push(Line::from(theme.span(Ink::Faint, "…")));
+            }
+            before =
+                Some(line.last_number.unwrap_or(line.number.saturating_add(line.times.saturating_sub(1))));
             page.lines.extend(text_lines(&line.text, page.columns, theme));
             if line.times > 1 {
                 let alike = if line.alike { " alike" } else { "" };
