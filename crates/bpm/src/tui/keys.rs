@@ -130,7 +130,7 @@ pub const KEYS: &[Binding] = &[
         Action::Restart,
         &[letter('r')],
         "restart",
-        "Restart a process: builds first, the old run serves until that has succeeded",
+        "Restart a process: builds first, the old run serves until that has succeeded; run a task's command anew",
     ),
     bind(
         Group::Processes,
@@ -273,7 +273,13 @@ pub const KEYS: &[Binding] = &[
         "back",
         "Close what is open, end a search or a filter, leave a panel; else quit",
     ),
-    bind(Group::Screen, Action::Quit, &[letter('q'), ctrl('c')], "quit", "Quit; everything goes on running"),
+    bind(
+        Group::Screen,
+        Action::Quit,
+        &[letter('q'), ctrl('c')],
+        "quit",
+        "Quit, ctrl-c also from a window in front; everything goes on running",
+    ),
 ];
 
 /// What a key does where no line is being typed.

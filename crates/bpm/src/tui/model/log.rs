@@ -54,6 +54,8 @@ pub struct Looking {
     pub backward: bool,
     pub errors: bool,
     pub at: u64,
+    /// It began at an end of the log.
+    pub whole: bool,
 }
 
 #[derive(Clone, Debug)]

@@ -13,6 +13,12 @@ use self::history::History;
 use self::log::LogView;
 use super::message::Now;
 
+/// How long a note stays at the foot of the screen, in milliseconds.
+pub const NOTE_MS: u64 = 8000;
+/// How long it stays there whatever else happens, where it answers somebody.
+pub const ANSWER_MS: u64 = 4000;
+/// Any key puts away a note that has been there for so long.
+pub const SEEN_MS: u64 = 500;
 /// Notes that are kept; the oldest go first.
 pub const MOST_NOTES: usize = 200;
 /// Events that are kept for each process and task.
@@ -64,6 +70,10 @@ pub struct Model {
     pub notes: VecDeque<Note>,
     /// When a key was pressed last: a note that was there to be read by then is put away.
     pub pressed_at: Now,
+    /// What is told now answers somebody.
+    pub answering: bool,
+    /// When Esc ended something last: who presses it twice does not want to quit.
+    pub escaped_at: Option<Now>,
     /// By process or task id; no more than there are targets.
     pub events: HashMap<String, VecDeque<Event>>,
     pub history: History,
@@ -185,6 +195,8 @@ pub struct Note {
     pub at: Now,
     pub level: Level,
     pub text: String,
+    /// Somebody did something, and this is what came of it.
+    pub is_answer: bool,
 }
 
 /// Something that somebody asked for and that is under way.
@@ -284,6 +296,8 @@ impl Model {
             notes_top: 0,
             notes: VecDeque::new(),
             pressed_at: Now::default(),
+            answering: false,
+            escaped_at: None,
             events: HashMap::new(),
             history: History::default(),
             log: LogView::default(),
@@ -324,6 +338,19 @@ impl Model {
     /// The manager was told to end, and so nothing of it runs any more.
     pub fn is_shut_down(&self) -> bool {
         matches!(self.link, Link::Down { orderly: true, .. })
+    }
+
+    /// The note at the foot of the screen, for a while or until a key puts it away: what happens by itself does not take the
+    /// place of an answer at once.
+    pub fn note_shown(&self) -> Option<&Note> {
+        let since = |earlier: Now, later: Now| later.mono_ms.saturating_sub(earlier.mono_ms);
+        let is_shown =
+            |note: &&Note| since(note.at, self.now) < NOTE_MS && since(note.at, self.pressed_at) < SEEN_MS;
+        let mut shown =
+            self.notes.iter().rev().take_while(|note| since(note.at, self.now) < NOTE_MS).filter(is_shown);
+        let newest = shown.next()?;
+        let mut both = std::iter::once(newest).chain(shown);
+        both.find(|note| note.is_answer && since(note.at, self.now) < ANSWER_MS).or(Some(newest))
     }
 
     /// Seconds since the newest status came: what is added to its uptimes, so that they go on between two.

@@ -18,6 +18,7 @@ const READ_BYTES: usize = 4096;
 /// Esc is also how the sequences of other keys begin, and a slow line may cut one in two: it is waited for the rest.
 const REST_OF_KEY: Duration = Duration::from_millis(25);
 const REST_OF_PASTE: Duration = Duration::from_secs(2);
+const ESC: u8 = 0x1b;
 const PASTE: &[u8] = b"\x1b[200~";
 /// More than this is not pasted, in bytes.
 const MOST_HELD: usize = 4 << 20;
@@ -75,6 +76,10 @@ impl Decoder {
         for byte in bytes {
             if self.held.len() >= MOST_HELD {
                 *self = Decoder::default();
+            }
+            // Esc, and then another key that begins with it
+            if *byte == ESC && self.held == [ESC] {
+                messages.extend(self.give_up());
             }
             self.held.push(*byte);
             self.parser.parse(&[*byte], true);

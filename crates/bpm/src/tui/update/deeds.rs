@@ -1,8 +1,8 @@
 //! What the user has the manager do: asked for, under way, done. Must not know which key it was, but to name it.
 
 use bpm_api::{
-    ClearTasks, Code, EndTask, Error, Reply, Request, Restart, RunTask, SendInput, SendSignal, Start, Stop,
-    TaskCommand, TaskState, TaskStatus,
+    ClearTasks, Code, EndTask, Error, Event, EventKind, Reply, Request, Restart, RunTask, SendInput,
+    SendSignal, Start, State, Stop, TaskCommand, TaskState, TaskStatus,
 };
 
 use super::super::message::{Ask, Command};
@@ -74,8 +74,9 @@ fn process(model: &mut Model, what: &str) -> Option<String> {
         Some(Target::Task(_)) => {
             let task = model.task()?;
             let (id, command) = (task.task_id.clone(), task.command.clone());
+            let target = Target::Task(id.clone());
             notes::info(model, format!("`{id}` is a task: there is no {what}; Enter runs its command anew"));
-            prompt::open(model, PromptKind::Run, None, &command);
+            prompt::open(model, PromptKind::Run, Some(target), &command);
         }
         None => say_nothing_selected(model),
     }
@@ -98,7 +99,9 @@ pub(super) fn start(model: &mut Model, commands: &mut Vec<Command>) {
 pub(super) fn stop(model: &mut Model, commands: &mut Vec<Command>) {
     match model.selected.clone() {
         Some(target @ Target::Process(_)) => match model.process() {
-            Some(process) if process.pid.is_some() => confirm(model, Question::Stop, target),
+            Some(process) if process.pid.is_some() || process.building.is_some() => {
+                confirm(model, Question::Stop, target);
+            }
             // there is nothing to lose
             _ => do_it(model, Question::Stop, target, commands),
         },
@@ -174,8 +177,12 @@ fn live(model: &mut Model) -> Option<(Target, bool)> {
         Target::Task(_) => model.task().filter(|task| task.state == TaskState::Running).map(|task| task.pty),
     };
     if live.is_none() {
-        let what =
-            if matches!(target, Target::Process(_)) { "`s` starts it" } else { "`:` runs a command anew" };
+        let is_starting = model.process().is_some_and(|process| process.state == State::Starting);
+        let what = match &target {
+            Target::Process(_) if is_starting => "it is being started",
+            Target::Process(_) => "`s` starts it",
+            Target::Task(_) => "`r` runs its command anew",
+        };
         notes::info(model, format!("`{}` does not run; {what}", target.name()));
     }
     live.map(|pty| (target, pty))
@@ -197,8 +204,15 @@ pub(super) fn send_signal(model: &mut Model, target: Target, signal: &str, comma
 }
 
 pub(super) fn input(model: &mut Model) {
-    if let Some((target, _)) = live(model) {
-        prompt::open(model, PromptKind::Input, Some(target), "");
+    match live(model) {
+        Some((Target::Process(name), false)) => {
+            notes::info(
+                model,
+                format!("`{name}` has no input; `pty = true` in its configuration gives it a terminal"),
+            );
+        }
+        Some((target, _)) => prompt::open(model, PromptKind::Input, Some(target), ""),
+        None => {}
     }
 }
 
@@ -225,25 +239,30 @@ pub(super) fn attach(model: &mut Model, commands: &mut Vec<Command>) {
     }
     match live(model) {
         Some((target, true)) => commands.push(Command::Attach { target: target.name().to_owned() }),
-        Some((target, false)) => {
-            let text = format!(
-                "`{}` has no terminal (`pty = true` gives it one); `i` types a line into it",
-                target.name()
+        Some((Target::Process(name), false)) => {
+            notes::info(
+                model,
+                format!("`{name}` has no terminal; `pty = true` in its configuration gives it one"),
             );
-            notes::info(model, text);
+        }
+        Some((Target::Task(id), false)) => {
+            notes::info(model, format!("`{id}` has no terminal; `i` types a line into it"));
         }
         None => {}
     }
 }
 
-pub(super) fn run(model: &mut Model, line: &str, commands: &mut Vec<Command>) {
+/// A shell line; where it is that of a task that has ended, in the same way: by its name, in its directory, at a terminal.
+pub(super) fn run(model: &mut Model, like: Option<&Target>, line: &str, commands: &mut Vec<Command>) {
+    let tasks = model.status.as_ref().map_or(&[][..], |status| &status.tasks);
+    let like = like.and_then(|target| tasks.iter().find(|task| target.name() == task.task_id));
     let request = RunTask {
         command: TaskCommand::Shell(line.to_owned()),
-        name: None,
-        cwd: None,
+        name: like.filter(|task| task.state != TaskState::Running).and_then(|task| task.name.clone()),
+        cwd: like.map(|task| task.cwd.clone()),
         env: None,
         ready: None,
-        pty: None,
+        pty: like.map(|task| task.pty),
         timeout_seconds: Some(0.0),
         kill_after_seconds: None,
         base_env: None,
@@ -286,6 +305,12 @@ fn done(model: &mut Model, deed: &Deed, reply: Reply) {
             let task = &report.task;
             if deed.target.is_none() {
                 model.wish = Some(Target::Task(task.task_id.clone()));
+            }
+            // its end has been told by then
+            let ended = |event: &Event| event.kind == EventKind::TaskEnded;
+            let heard = model.events.get(&task.task_id).is_some_and(|events| events.iter().any(ended));
+            if heard && task.state == TaskState::Running {
+                return;
             }
             (level(task), format!("{}: {}", task.task_id, stands(task)))
         }

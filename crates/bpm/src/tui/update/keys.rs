@@ -1,6 +1,6 @@
 //! What each key does where no line is being typed. Must not know how it was pressed.
 
-use crossterm::event::{KeyEvent, KeyEventKind};
+use crossterm::event::{KeyCode, KeyEvent, KeyEventKind};
 
 use super::super::keys::{Action, action};
 use super::super::message::Command;
@@ -10,6 +10,8 @@ use super::super::rows;
 use super::super::view::Scrolled;
 use super::{deeds, log, mouse, notes, overlays, prompt, runs, search, select};
 
+/// Within so many milliseconds after something was ended by Esc, another one does not quit.
+const TWICE_MS: u64 = 800;
 /// Columns that a long line is scrolled by.
 const COLUMNS: usize = 8;
 
@@ -17,18 +19,25 @@ pub(super) fn pressed(model: &mut Model, key: KeyEvent, commands: &mut Vec<Comma
     if key.kind == KeyEventKind::Release {
         return;
     }
+    let was_answered = model.note_shown().is_some_and(|note| note.is_answer);
     model.pressed_at = model.now;
+    let was_open = model.prompt.is_some() || model.overlay.is_some();
     if model.prompt.is_some() {
-        return prompt::pressed(model, key, commands);
+        prompt::pressed(model, key, commands);
+    } else if let Some(action) = action(key) {
+        // `q` closes what is in front, as Esc does; ctrl-c quits whatever there is
+        let closes = model.overlay.is_some() && action == Action::Quit && key.code == KeyCode::Char('q');
+        let action = if closes { Action::Back } else { action };
+        if model.overlay.is_none() || !overlays::pressed(model, action) {
+            act(model, action, was_answered, commands);
+        }
     }
-    let Some(action) = action(key) else { return };
-    if model.overlay.is_some() && overlays::pressed(model, action) {
-        return;
+    if key.code == KeyCode::Esc && was_open {
+        model.escaped_at = Some(model.now);
     }
-    act(model, action, commands);
 }
 
-fn act(model: &mut Model, action: Action, commands: &mut Vec<Command>) {
+fn act(model: &mut Model, action: Action, was_answered: bool, commands: &mut Vec<Command>) {
     match action {
         Action::Up => move_in(model, model.panel, -1),
         Action::Down => move_in(model, model.panel, 1),
@@ -82,7 +91,15 @@ fn act(model: &mut Model, action: Action, commands: &mut Vec<Command>) {
         Action::Redraw => commands.push(Command::Redraw),
         Action::Suspend => commands.push(Command::Suspend),
         Action::Help => model.overlay = Some(Overlay::Help { top: 0 }),
-        Action::Back => back(model, commands),
+        Action::Back => {
+            let just_now = |at: super::Now| model.now.mono_ms.saturating_sub(at.mono_ms) < TWICE_MS;
+            let is_twice = model.escaped_at.is_some_and(just_now);
+            if back(model) {
+                model.escaped_at = Some(model.now);
+            } else if !is_twice && !was_answered {
+                commands.push(Command::Quit);
+            }
+        }
         Action::Quit => commands.push(Command::Quit),
     }
 }
@@ -167,6 +184,7 @@ fn top(model: &mut Model) {
     let log = &mut model.log;
     log.cleared = None;
     (log.jump, log.growing) = (None, Growing::default());
+    search::from_here(log);
     if log.more_before && is_up {
         log.jump = Some(Jump::Top);
         return;
@@ -180,6 +198,7 @@ fn bottom(model: &mut Model) {
     let is_up = model.link.is_up();
     let log = &mut model.log;
     (log.jump, log.growing) = (None, Growing::default());
+    search::from_here(log);
     let newest = log.source.as_ref().is_some_and(|source| source.run.is_none()) && log.newest > log.run;
     if (log.more_after || newest) && is_up {
         log.jump = Some(Jump::End);
@@ -216,6 +235,7 @@ fn clear(model: &mut Model) {
             let last = log.lines.back().map_or(0, |line| line.number).max(log.next_line.saturating_sub(1));
             (log.cleared, log.anchor) = (Some((log.run, last)), Anchor::End);
             (log.jump, log.growing) = (None, Growing::default());
+            search::from_here(log);
             model.drag = None;
         }
         Panel::Details => {
@@ -242,10 +262,11 @@ fn refresh(model: &mut Model) {
         log.grown = true;
         log.length_at = super::Now::default();
     }
+    notes::info(model, "asked for everything anew");
 }
 
-/// Ends what is open, one after the other; quits when nothing is.
-fn back(model: &mut Model, commands: &mut Vec<Command>) {
+/// Ends what is open, one after the other; false: nothing is.
+fn back(model: &mut Model) -> bool {
     let log = &mut model.log;
     if search::is_under_way(log) {
         search::gave_up(log);
@@ -260,6 +281,7 @@ fn back(model: &mut Model, commands: &mut Vec<Command>) {
     } else if model.panel != Panel::Processes {
         model.panel = Panel::Processes;
     } else {
-        commands.push(Command::Quit);
+        return false;
     }
+    true
 }

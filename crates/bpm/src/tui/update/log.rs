@@ -316,15 +316,14 @@ fn take_end(model: &mut Model, request: &ReadLog, window: LogWindow) {
     }
 }
 
-/// A run that began since is said, whether it is shown now or not.
+/// A run that began since is said, if it is not shown.
 fn tell_of_runs(model: &mut Model, run: u64, newest: u64) {
     let log = &model.log;
     let Some(source) = &log.source else { return };
     let what = if source.builds { "build" } else { "run" };
     let name = source.target.name();
-    if run != 0 && source.run.is_none() && log.run > run {
-        notes::info(model, format!("{name}: {what} {}", log.run));
-    } else if newest != 0 && log.newest > newest && log.run < log.newest {
+    let is_shown = run != 0 && source.run.is_none() && log.run > run;
+    if !is_shown && newest != 0 && log.newest > newest && log.run < log.newest {
         notes::info(model, format!("{name}: {what} {} has begun; `f` follows it", log.newest));
     }
     let log = &mut model.log;
@@ -381,6 +380,9 @@ pub(super) fn show_line(log: &mut LogView, number: u64, width: usize, height: us
     }
     anchor(log, place);
     grow_to(log, Heading::Down);
+    if !log.wrap {
+        search::show_column(log, number, width);
+    }
 }
 
 /// The panel begins with this row.

@@ -22,16 +22,36 @@ mod window;
 #[cfg(test)]
 mod tests;
 
-use super::message::{Ask, Command, Message, Now};
+use super::message::{Ask, Command, LogPurpose, Message, Now};
 use super::model::{Level, Model};
 
 /// Takes one message. What the commands lead to comes back as messages.
 pub fn update(model: &mut Model, message: Message, now: Now) -> Vec<Command> {
     model.now = Now { mono_ms: now.mono_ms.max(model.now.mono_ms), wall_ms: now.wall_ms };
     let mut commands = Vec::new();
+    model.answering = answers(&message);
     take(model, message, &mut commands);
     settle(model, &mut commands);
     commands
+}
+
+/// Whether what is told of it answers somebody.
+fn answers(message: &Message) -> bool {
+    match message {
+        Message::Key(_)
+        | Message::Mouse(_)
+        | Message::Paste(_)
+        | Message::Detached(_)
+        | Message::Copied { .. } => true,
+        Message::Answered { ask, .. } => {
+            matches!(ask, Ask::Deed(_) | Ask::Log { purpose: LogPurpose::Find { .. }, .. })
+        }
+        Message::Resized { .. }
+        | Message::Tick
+        | Message::Connected { .. }
+        | Message::Disconnected { .. }
+        | Message::Change(_) => false,
+    }
 }
 
 fn take(model: &mut Model, message: Message, commands: &mut Vec<Command>) {

@@ -20,7 +20,7 @@ pub(super) fn note(model: &mut Model, level: Level, text: impl AsRef<str>) {
     while model.notes.len() >= MOST_NOTES {
         model.notes.pop_front();
     }
-    model.notes.push_back(Note { at: model.now, level, text });
+    model.notes.push_back(Note { at: model.now, level, text, is_answer: model.answering });
 }
 
 pub(super) fn info(model: &mut Model, text: impl AsRef<str>) {

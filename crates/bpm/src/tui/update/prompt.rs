@@ -192,7 +192,7 @@ fn enter(model: &mut Model, commands: &mut Vec<Command>) {
         (PromptKind::Search, _, Some(regex)) => search::begin(model, line, regex),
         (PromptKind::Search, _, None) => model.log.search = None,
         (PromptKind::Filter, _, pattern) => search::filter(model, pattern.map(|regex| (line, regex))),
-        (PromptKind::Run, ..) if !is_blank => deeds::run(model, &line, commands),
+        (PromptKind::Run, like, _) if !is_blank => deeds::run(model, like.as_ref(), &line, commands),
         (PromptKind::Input, Some(target), _) => deeds::send_input(model, target, &line, commands),
         (PromptKind::Signal, Some(target), _) if !is_blank => {
             deeds::send_signal(model, target, line.trim(), commands);

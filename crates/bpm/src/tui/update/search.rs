@@ -4,6 +4,7 @@
 use bpm_api::{LogWindow, ReadFrom, ReadLog, ReadOnly};
 use regex_automata::meta::Regex;
 use regex_automata::util::syntax;
+use unicode_width::UnicodeWidthStr as _;
 
 use super::super::message::LogPurpose;
 use super::super::model::Model;
@@ -109,16 +110,16 @@ pub(super) fn found(model: &mut Model, request: &ReadLog, window: &LogWindow, ba
             set(log, looking.errors, None);
             if !std::mem::take(&mut log.first_error) {
                 let what = if looking.errors { ("error", "e", "E") } else { ("match", "n", "N") };
-                let text = nothing(what, backward, log.is_following());
+                let text = nothing(what, backward, looking.whole);
                 notes::info(model, text);
             }
         }
     }
 }
 
-fn nothing((what, next, previous): (&str, &str, &str), backward: bool, at_end: bool) -> String {
+fn nothing((what, next, previous): (&str, &str, &str), backward: bool, whole: bool) -> String {
     match backward {
-        true if at_end => format!("no {what} in this log"),
+        _ if whole => format!("no {what} in this log"),
         true => format!("no {what} above; `G`, then `{previous}` begins at the end"),
         false => format!("no {what} below; `g`, then `{next}` begins at the top"),
     }
@@ -147,6 +148,21 @@ fn land(log: &mut LogView, line: u64, width: usize, height: usize) {
     }
 }
 
+/// Scrolls a line that was found sideways to what was found in it.
+pub(super) fn show_column(log: &mut LogView, number: u64, width: usize) {
+    let Ok(at) = log.lines.binary_search_by_key(&number, |line| line.number) else { return };
+    let text = rows::styled(&log.lines[at].text).text;
+    let found = log.search.as_ref().filter(|search| search.found == Some(number));
+    let found = found.and_then(|search| search.regex.find(&text)).map_or(0..0, |found| found.range());
+    let columns = |bytes: &str| bytes.width();
+    let (from, to) = (columns(&text[..found.start]), columns(&text[..found.end]));
+    if to < width {
+        log.column = 0;
+    } else if from < log.column || to >= log.column.saturating_add(width) {
+        log.column = from.saturating_sub(width / 3);
+    }
+}
+
 /// A search that filled the window has broken off, or has not. It goes on unless it was ended meanwhile.
 pub(super) fn went_on(log: &mut LogView, heading: Heading, broke_off: Option<u64>) {
     let is_filtered = !log.only.is_all();
@@ -157,11 +173,20 @@ pub(super) fn went_on(log: &mut LogView, heading: Heading, broke_off: Option<u64
         Some(at) if is_filtered && is_wanted => {
             log::grow_to(log, heading);
             if !log.looking.is_some_and(|looking| looking.errors) {
-                log.looking = Some(Looking { backward: heading == Heading::Up, errors: false, at });
+                log.looking =
+                    Some(Looking { backward: heading == Heading::Up, errors: false, at, whole: false });
             }
         }
         _ if log.looking.is_some_and(|looking| !looking.errors) => log.looking = None,
         _ => {}
+    }
+}
+
+/// The next search begins with what is shown then, not with what was found last.
+pub(super) fn from_here(log: &mut LogView) {
+    log.error_at = None;
+    if let Some(search) = &mut log.search {
+        search.found = None;
     }
 }
 
@@ -198,7 +223,9 @@ pub(super) fn go(model: &mut Model, backward: bool, errors: bool) {
     let backward = backward || errors && model.log.is_following() && !is_at_error(model);
     let at = from(model, backward, errors);
     gave_up(&mut model.log);
-    set(&mut model.log, errors, Some(Looking { backward, errors, at }));
+    let log = &mut model.log;
+    let whole = if backward { at >= log.next_line } else { at < log.first_line };
+    set(log, errors, Some(Looking { backward, errors, at, whole }));
 }
 
 /// Whether the error that was found last is on the screen.

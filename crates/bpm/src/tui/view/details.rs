@@ -28,7 +28,8 @@ const LEAST_CPU: f64 = 10.0;
 pub(super) fn draw(model: &Model, painter: &mut Painter<'_>, area: Rect) {
     let mut top = title(model, Panel::Details, "Process Details");
     if let Some(target) = &model.selected {
-        top.push_span(painter.theme.span(Ink::Strong, format!(" {}", target.name())));
+        let name = model.task().and_then(|task| task.name.as_deref()).unwrap_or(target.name());
+        top.push_span(painter.theme.span(Ink::Strong, format!(" {name}")));
     }
     painter.border(area, focused(model, Panel::Details), &Titles { top, ..Titles::default() });
     let room = inside(area);

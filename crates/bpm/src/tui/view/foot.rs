@@ -12,12 +12,8 @@ use super::style::{Ink, SPINNER, SPINNER_ASCII, Theme};
 use super::text::{line, line_width, safe, width};
 use crate::render;
 use crate::tui::keys::{Action, KEYS, shown};
-use crate::tui::model::{Deed, Model, Note, Overlay, Panel, Prompt, PromptKind, Question};
+use crate::tui::model::{Deed, Model, Overlay, Panel, Prompt, PromptKind, Question};
 
-/// How long a note stays.
-const NOTE_MS: u64 = 8000;
-/// Any key puts away a note that has been there for so long.
-const SEEN_MS: u64 = 500;
 /// How long a picture of the spinner stays.
 const SPIN_MS: u64 = 300;
 /// Columns below which the keys that are always there are not at the right end.
@@ -40,14 +36,7 @@ pub(super) fn draw(model: &Model, painter: &mut Painter<'_>, area: Rect) -> Opti
     let theme = painter.theme;
     let is_wide = area.width > NARROW;
     let room = if is_wide { painter.right(area, &always(theme)) } else { area };
-    let fresh = |note: &&Note| {
-        let (age, until_key) = (
-            model.now.mono_ms.saturating_sub(note.at.mono_ms),
-            model.pressed_at.mono_ms.saturating_sub(note.at.mono_ms),
-        );
-        age < NOTE_MS && until_key < SEEN_MS
-    };
-    if let Some(note) = model.notes.back().filter(fresh) {
+    if let Some(note) = model.note_shown() {
         let ink = Theme::level(note.level);
         let text = line([theme.span(ink, note.text.clone())]);
         beside(model, painter, room, &text);
@@ -196,6 +185,7 @@ fn wanted(model: &Model) -> Vec<(Action, Option<&'static str>)> {
         None => {}
     }
     let mut keys = Vec::new();
+    let in_builds = model.log.source.as_ref().is_some_and(|source| source.builds);
     let can_start = |action: &Action| *action == Action::Start;
     match model.panel {
         Panel::Processes => keys.extend(steering(model).into_iter().map(plain)),
@@ -203,6 +193,9 @@ fn wanted(model: &Model) -> Vec<(Action, Option<&'static str>)> {
             keys.extend(steering(model).into_iter().filter(can_start).map(plain));
             keys.push((Action::Down, Some("scroll")));
         }
+    }
+    if in_builds && model.link.is_up() {
+        keys.extend([(Action::NextError, None), (Action::Builds, Some("its run"))]);
     }
     keys.extend(back(model).map(|word| (Action::Back, Some(word))));
     keys.extend(out_of_the_ordinary(model));
@@ -216,7 +209,7 @@ fn wanted(model: &Model) -> Vec<(Action, Option<&'static str>)> {
     } else {
         keys.push(plain(Action::Search));
         keys.extend(follow);
-        keys.push(plain(Action::Run));
+        keys.extend(model.link.is_up().then_some(plain(Action::Run)));
     }
     keys.extend([Action::NextPanel, Action::Zoom].map(plain));
     keys
@@ -251,14 +244,20 @@ fn out_of_the_ordinary(model: &Model) -> Vec<(Action, Option<&'static str>)> {
 
 /// What can be done to the one that is selected.
 fn steering(model: &Model) -> Vec<Action> {
+    if !model.link.is_up() {
+        return Vec::new();
+    }
+    let in_builds = model.log.source.as_ref().is_some_and(|source| source.builds);
     if let Some(process) = model.process() {
         let attach = process.pty.then_some(Action::Attach);
         return match process.state {
             State::Running => [Action::Restart, Action::Stop].into_iter().chain(attach).collect(),
+            State::Starting | State::Stopping if in_builds => vec![Action::Stop],
             State::Starting | State::Stopping => vec![Action::Stop, Action::Builds],
             State::Stopped | State::Idle | State::Ended => vec![Action::Start, Action::Restart],
             State::BackingOff | State::CrashLooping => vec![Action::Why, Action::Restart, Action::Stop],
-            State::BuildFailed => vec![Action::Builds, Action::NextError, Action::Restart],
+            State::BuildFailed if in_builds => vec![Action::Restart],
+            State::BuildFailed => vec![Action::Builds, Action::Restart],
             State::CannotStart | State::Stuck => vec![Action::Why, Action::Restart],
         };
     }

@@ -170,6 +170,7 @@ pub(super) fn mark(process: &ProcessStatus) -> (&'static str, Ink) {
 /// The same for a task.
 pub(super) fn task_mark(task: &TaskStatus) -> (&'static str, Ink) {
     match task.state {
+        TaskState::Running if task.kill_requested.is_some() => (CHANGES, Ink::Waiting),
         TaskState::Running => (RUNS, Ink::Good),
         TaskState::Completed => (DONE, Ink::Good),
         TaskState::Killed => (STOPPED, Ink::Waiting),

@@ -43,6 +43,7 @@ fn keys_are_what_terminals_send_for_them() {
 
 #[test]
 fn a_key_that_is_cut_in_two_is_one_and_esc_alone_is_esc() {
+    assert_eq!(keys(b"\x1b\x1b[A\x1b\x1b[<64;1;1M"), ["Esc", "Up", "Esc", "ScrollUp 0,0"]);
     let mut decoder = Decoder::default();
     assert_eq!(told(decoder.decode(b"k\x1b")), ["Char('k')"]);
     assert_eq!(decoder.patience(), Some(REST_OF_KEY));

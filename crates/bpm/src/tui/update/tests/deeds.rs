@@ -1,10 +1,12 @@
 //! Asking the manager to do something.
 
-use bpm_api::{Began, Code, Error, Mode, Reply, Request, State, TaskCommand, TaskReport, TaskState};
+use bpm_api::{
+    Began, Change, Code, Error, EventKind, Mode, Reply, Request, State, TaskCommand, TaskReport, TaskState,
+};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
-use super::manager::task;
-use super::world::World;
+use super::manager::{build, task};
+use super::world::{World, event};
 use crate::tui::message::{Ask, Command, Message};
 use crate::tui::model::{Level, Panel, PromptKind, Question};
 
@@ -110,6 +112,10 @@ fn a_command_becomes_a_task_that_is_selected() {
 #[test]
 fn input_goes_to_what_is_selected_with_a_line_feed() {
     let mut world = World::new();
+    world.keys("i");
+    assert!(world.note().1.starts_with("`api` has no input; `pty = true`"), "{}", world.note().1);
+    world.manager.status.processes[0].pty = true;
+    world.pass(1000);
     world.keys("i1 + 1");
     world.say(Message::Key(KeyCode::Enter.into()));
     let Some(Request::SendInput(sent)) = world.deed() else { panic!("{:?}", world.pending) };
@@ -197,7 +203,83 @@ fn esc_ends_one_thing_after_the_other() {
     assert_eq!((world.model.panel, world.model.zoomed), (Panel::Output, false));
     world.press(KeyCode::Esc);
     assert_eq!(world.model.panel, Panel::Processes);
-    assert!(!world.done.contains(&Command::Quit));
+    world.press(KeyCode::Esc);
+    assert!(!world.done.contains(&Command::Quit), "twice in a moment is not meant so");
+    world.pass(1000);
     world.press(KeyCode::Esc);
     assert_eq!(world.done.last(), Some(&Command::Quit));
+}
+
+#[test]
+fn esc_puts_an_answer_away_before_it_quits() {
+    let mut world = World::new();
+    world.keys("i");
+    assert!(world.model.note_shown().is_some_and(|note| note.is_answer));
+    world.pass(1000);
+    world.press(KeyCode::Esc);
+    assert!(world.model.note_shown().is_none() && !world.done.contains(&Command::Quit));
+    world.press(KeyCode::Esc);
+    assert_eq!(world.done.last(), Some(&Command::Quit));
+}
+
+#[test]
+fn q_closes_what_is_in_front_and_ctrl_c_quits_all_the_same() {
+    let mut world = World::new();
+    world.keys("?q");
+    assert!(world.model.overlay.is_none() && !world.done.contains(&Command::Quit));
+    world.keys("?");
+    world.tell(Message::Key(KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL)));
+    assert_eq!(world.done.last(), Some(&Command::Quit));
+}
+
+#[test]
+fn what_happens_by_itself_leaves_an_answer_its_time() {
+    let mut world = World::new();
+    world.keys("i");
+    world.pass(100);
+    world.happens(event("web", EventKind::Crashed, "crashed"));
+    assert_eq!(world.note().1, "web: crashed");
+    assert!(world.model.note_shown().is_some_and(|note| note.text.starts_with("`api` has no input")));
+    world.pass(5000);
+    assert!(world.model.note_shown().is_some_and(|note| note.text == "web: crashed"));
+}
+
+#[test]
+fn a_task_is_run_anew_as_it_was() {
+    let mut world = World::new();
+    let mut ended = task("t1", TaskState::Failed, Some(1.0));
+    (ended.name, ended.cwd, ended.pty) = (Some("top".to_owned()), "/srv".to_owned(), true);
+    world.manager.status.tasks[0] = ended;
+    world.pass(1000);
+    world.keys("jjr");
+    world.say(Message::Key(KeyCode::Enter.into()));
+    let Some(Request::RunTask(run)) = world.deed() else { panic!("{:?}", world.pending) };
+    assert_eq!((run.name.as_deref(), run.cwd.as_deref(), run.pty), (Some("top"), Some("/srv"), Some(true)));
+}
+
+#[test]
+fn a_task_that_is_over_before_its_beginning_is_answered_is_not_said_to_run() {
+    let mut world = World::new();
+    world.keys(":true");
+    world.say(Message::Key(KeyCode::Enter.into()));
+    world.say(Message::Change(Change::Event(event(
+        "t2",
+        EventKind::TaskEnded,
+        "run 1 ended by itself: exit code 0",
+    ))));
+    let begun = task("t2", TaskState::Running, None);
+    answer(&mut world, Ok(Reply::Task(Box::new(TaskReport { task: begun, already: false, output: None }))));
+    assert_eq!(world.note().1, "t2: run 1 ended by itself: exit code 0");
+}
+
+#[test]
+fn what_is_being_built_is_stopped_only_when_that_is_confirmed() {
+    let mut world = World::new();
+    let api = &mut world.manager.status.processes[0];
+    (api.pid, api.run, api.state, api.building) = (None, None, State::Starting, Some(build(1, None)));
+    world.pass(1000);
+    world.keys("a");
+    assert_eq!(world.note().1, "`api` does not run; it is being started");
+    world.keys("x");
+    assert_eq!(world.prompt(), Some((PromptKind::Confirm(Question::Stop), "")));
 }

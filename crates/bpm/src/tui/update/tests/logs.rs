@@ -143,7 +143,6 @@ fn a_new_run_takes_the_place_of_the_one_that_was_followed() {
     let mut world = World::new();
     world.print("api", 2, &["run 2 begins"]);
     assert_eq!(world.screen(), ["run 2 begins"]);
-    assert!(world.notes().contains(&"api: run 2"));
     world.keys("[");
     assert_eq!(world.ends().1, "line 100");
     world.print("api", 3, &["run 3 begins"]);

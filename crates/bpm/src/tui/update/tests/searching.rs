@@ -6,6 +6,7 @@ use crossterm::event::KeyCode;
 use super::world::World;
 use crate::tui::message::{Command, Message};
 use crate::tui::model::Level;
+use crate::tui::update::log;
 use crate::tui::update::search::{plain, regex};
 
 /// `line 1` to `line 2000`, with `Needle` at 500, 1000 and 1500 and errors at 700 and 1400.
@@ -200,8 +201,38 @@ fn esc_ends_the_search_then_the_filter_then_the_program() {
     assert!(world.model.log.search.is_none() && !world.model.log.only.is_all());
     world.press(KeyCode::Esc);
     assert!(world.model.log.only.is_all() && !world.done.contains(&Command::Quit));
+    world.pass(9000);
     world.press(KeyCode::Esc);
     assert_eq!(world.done.last(), Some(&Command::Quit));
+}
+
+#[test]
+fn from_the_top_a_search_begins_at_the_top_whatever_was_found_last() {
+    let mut world = World::new();
+    world.manager.log("api", false, 1).lines = ["a", "error 2", "error 3", "b"].map(str::to_owned).to_vec();
+    world.keys("\ngee");
+    assert_eq!(world.model.log.error_at, Some(3), "all of it is on the screen");
+    world.keys("ge");
+    assert_eq!(world.model.log.error_at, Some(2));
+    world.keys("/a|b\nn");
+    assert_eq!(found(&world), Some(4));
+    world.keys("gn");
+    assert_eq!(found(&world), Some(1));
+    world.keys("/nowhere\n");
+    assert_eq!(world.note().1, "no match in this log");
+}
+
+#[test]
+fn what_is_found_far_to_the_right_is_scrolled_to() {
+    let mut world = World::new();
+    let far = format!("{}the end", "-".repeat(500));
+    world.manager.log("api", false, 1).lines = vec!["error: near".to_owned(), far, "last".to_owned()];
+    world.keys("\n/the end\n");
+    let width = log::size(&world.model).0;
+    let columns = world.model.log.column..world.model.log.column + width;
+    assert!(columns.contains(&500) && columns.contains(&506), "{columns:?}");
+    world.keys("ge");
+    assert_eq!((world.model.log.error_at, world.model.log.column), (Some(1), 0));
 }
 
 #[test]

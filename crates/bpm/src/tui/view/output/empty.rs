@@ -33,7 +33,7 @@ fn why(model: &Model) -> String {
         return never(model, &source.target, source.builds);
     }
     if log.cleared_to() > 0 && log.only.is_all() {
-        return "cleared; what is printed from now on is shown here".to_owned();
+        return "cleared; new lines are shown here, g brings back the others".to_owned();
     }
     match &log.only {
         ReadOnly::All if log.ended => "nothing was printed".to_owned(),

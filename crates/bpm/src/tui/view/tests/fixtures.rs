@@ -271,7 +271,7 @@ fn requests(model: &mut Model, last: u64) {
 
 pub(super) fn note(level: Level, ago_ms: u64, text: &str) -> Note {
     let at = Now { mono_ms: NOW.mono_ms - ago_ms, wall_ms: NOW.wall_ms - ago_ms as i64 };
-    Note { at, level, text: text.to_owned() }
+    Note { at, level, text: text.to_owned(), is_answer: false }
 }
 
 pub(super) fn label() -> String {

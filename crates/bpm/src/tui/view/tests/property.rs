@@ -251,7 +251,12 @@ fn log(dice: &mut Dice, model: &mut Model) {
     if dice.yes() {
         log.anchor = Anchor::Line { number: dice.number(), skip: dice.up_to(9) };
     }
-    let looking = |dice: &mut Dice| Looking { backward: dice.yes(), errors: dice.yes(), at: dice.number() };
+    let looking = |dice: &mut Dice| Looking {
+        backward: dice.yes(),
+        errors: dice.yes(),
+        at: dice.number(),
+        whole: dice.yes(),
+    };
     log.search = dice.maybe(|dice| Search {
         pattern: dice.text(),
         regex: Regex::new(dice.one_of(&["a", ".", "", "漢|字", r"\w+", "(?-u:a)"])).unwrap(),
@@ -367,7 +372,12 @@ fn a_model(dice: &mut Dice) -> Model {
     model.panel = dice.one_of(&Panel::ALL);
     model.zoomed = dice.yes();
     let levels = [Level::Info, Level::Good, Level::Warning, Level::Bad];
-    let notes = dice.many(9, |dice| Note { at: dice.now(), level: dice.one_of(&levels), text: dice.text() });
+    let notes = dice.many(9, |dice| Note {
+        at: dice.now(),
+        level: dice.one_of(&levels),
+        text: dice.text(),
+        is_answer: dice.yes(),
+    });
     model.notes = VecDeque::from(notes);
     if let Some(selected) = model.selected.clone() {
         let events = dice.many(9, |dice| Event {
