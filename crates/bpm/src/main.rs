@@ -23,8 +23,9 @@ pub(crate) fn main() -> ExitCode {
         return cargo_helper::run(args.into_iter().skip(2));
     }
     log_to_stderr();
-    // A thin proxy hands each message from one pipe to the other: a second thread would only have to be woken.
-    let mut builder = match args.get(1).is_some_and(|verb| verb == "mcp") {
+    // A thin proxy hands each message from one pipe to the other, and an interface what it is told to a terminal: a
+    // second thread would only have to be woken.
+    let mut builder = match args.get(1).is_some_and(|verb| verb == "mcp" || verb == "tui") {
         true => tokio::runtime::Builder::new_current_thread(),
         false => tokio::runtime::Builder::new_multi_thread(),
     };

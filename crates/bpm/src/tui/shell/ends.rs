@@ -3,6 +3,8 @@
 //! Must not know what they lead to.
 
 use std::io::{self, stdout};
+use std::sync::mpsc::SyncSender;
+use std::thread::Builder;
 use std::time::Duration;
 
 use crossterm::terminal::disable_raw_mode;
@@ -45,18 +47,14 @@ pub(super) enum Wish {
 
 impl Ends {
     pub(super) fn listen() -> io::Result<Ends> {
-        let numbers = [Number::INT, Number::TERM, Number::HUP, Number::QUIT].map(Number::as_raw);
         let (came, asked) = watch::channel(None);
-        for number in numbers {
-            let mut signals = signal(SignalKind::from_raw(number))?;
-            let came = came.clone();
-            tokio::spawn(async move {
-                if signals.recv().await.is_some() {
-                    came.send_if_modified(|asked| asked.is_none() && asked.replace(number).is_none());
-                    insist().await;
-                }
-            });
-        }
+        let (listening, is_listening) = std::sync::mpsc::sync_channel(1);
+        // on a thread of its own: the loop's may hang at the terminal
+        Builder::new().name("ends".to_owned()).spawn(move || match runtime() {
+            Ok(runtime) => runtime.block_on(hear(&came, &listening)),
+            Err(error) => drop(listening.send(Err(error))),
+        })?;
+        is_listening.recv().map_err(io::Error::other)??;
         let stops = signal(SignalKind::from_raw(Number::TSTP.as_raw()))?;
         let goes_on = signal(SignalKind::from_raw(Number::CONT.as_raw()))?;
         let size = signal(SignalKind::window_change())?;
@@ -66,14 +64,44 @@ impl Ends {
     pub(super) async fn wish(&mut self) -> Wish {
         tokio::select! {
             biased;
-            asked = self.asked.wait_for(Option::is_some) => match asked.as_deref() {
-                Ok(Some(number)) => Wish::End(*number),
-                Ok(None) | Err(_) => std::future::pending().await,
-            },
+            number = end(&mut self.asked) => Wish::End(number),
             _ = self.stops.recv() => Wish::Stop,
             _ = self.goes_on.recv() => Wish::GoOn,
             _ = self.size.recv() => Wish::Look,
         }
+    }
+}
+
+fn runtime() -> io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
+}
+
+/// Waits for the first request to end, and sees to it that there is an end.
+async fn hear(came: &watch::Sender<Option<i32>>, listening: &SyncSender<io::Result<()>>) {
+    let listen = |number: Number| signal(SignalKind::from_raw(number.as_raw()));
+    let all =
+        || Ok([listen(Number::INT)?, listen(Number::TERM)?, listen(Number::HUP)?, listen(Number::QUIT)?]);
+    let [mut int, mut term, mut hup, mut quit] = match all() {
+        Ok(all) => {
+            let _ = listening.send(Ok(()));
+            all
+        }
+        Err(error) => return drop(listening.send(Err(error))),
+    };
+    let number = tokio::select! {
+        _ = int.recv() => Number::INT,
+        _ = term.recv() => Number::TERM,
+        _ = hup.recv() => Number::HUP,
+        _ = quit.recv() => Number::QUIT,
+    };
+    let _ = came.send(Some(number.as_raw()));
+    insist().await;
+}
+
+async fn end(asked: &mut watch::Receiver<Option<i32>>) -> i32 {
+    match asked.wait_for(Option::is_some).await.ok().and_then(|number| *number) {
+        Some(number) => number,
+        None => std::future::pending().await,
     }
 }
 
