@@ -1,6 +1,7 @@
 //! The kernel's table of TCP sockets, read line by line, and the processes that have them open (`owner`).
 //! Knows nothing of access, HTTP or bpm's own processes.
 
+mod listening;
 pub mod owner;
 
 use std::fs::File;
@@ -10,6 +11,8 @@ use std::os::fd::AsFd;
 use std::time::Duration;
 
 use rustix::net::sockopt::{set_socket_keepalive, set_tcp_keepcnt, set_tcp_keepidle, set_tcp_keepintvl};
+
+pub use self::listening::{Listening, listening};
 
 pub const ESTABLISHED: u8 = 0x01;
 pub const CLOSE_WAIT: u8 = 0x08;

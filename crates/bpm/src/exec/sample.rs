@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use bpm_api::{Sample, Status};
 use tokio::sync::Mutex;
 
-use crate::sockets::{self, LISTEN};
+use crate::sockets;
 
 const LEAST_AGE: Duration = Duration::from_secs(1);
 /// An older sample says nothing any more: whoever asks waits for a new one.
@@ -271,17 +271,13 @@ fn tree_of(leader: u32, all: &HashMap<u32, Seen>, children: &HashMap<u32, Vec<u3
 
 /// Ports by socket inode.
 fn listening_sockets() -> HashMap<u64, u16> {
-    let mut found = HashMap::new();
-    let looked = sockets::find(|row| {
-        if row.state == LISTEN {
-            found.insert(row.inode, row.local.port());
+    match sockets::listening() {
+        Ok(all) => all.into_iter().map(|(port, inode)| (inode, port)).collect(),
+        Err(error) => {
+            tracing::debug!("the table of sockets cannot be read: {error}");
+            HashMap::new()
         }
-        false
-    });
-    if let Err(error) = looked {
-        tracing::debug!("the table of sockets cannot be read: {error}");
     }
-    found
 }
 
 fn ports_of(tree: &[u32], listening: &HashMap<u64, u16>) -> Vec<u16> {
