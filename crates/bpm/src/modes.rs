@@ -12,6 +12,8 @@ const PLAIN: &str = concat!(
     "\x1b[?2004l\x1b[?1l\x1b>\x1b[4l\x1b[20l\x1b[?7h\x1b(B\x0f", // plain paste, keys, lines, letters
     "\x1b[0 q\x1b[?25h\x1b[0m",                                  // cursor and colours
 );
+/// The colours of the terminal's own theme: of its palette, its text, its background and its cursor.
+const OWN_COLOURS: &str = "\x1b]104\x1b\\\x1b]110\x1b\\\x1b]111\x1b\\\x1b]112\x1b\\";
 /// The other screen that is left for the place where it was entered.
 const WITH_CURSOR: u16 = 1049;
 /// The modes that are followed: keys, lines, cursor, mouse, focus, paste; and whether each is on to begin with.
@@ -53,6 +55,10 @@ pub struct Modes {
     /// They once were.
     had_kitty: bool,
     had_other_keys: bool,
+    /// The terminal was told something by a command with a text: a title, perhaps colours.
+    had_commands: bool,
+    /// Letters may be read in another way than UTF-8.
+    had_other_letters: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -88,9 +94,18 @@ impl Modes {
                 self.keypad = byte == b'=';
                 State::Text
             }
+            (State::Escape, b']') => {
+                self.had_commands = true;
+                State::Text
+            }
+            (State::Escape, b'%') => {
+                self.had_other_letters = true;
+                State::Text
+            }
             (State::Escape, b'c') => {
-                let (had_kitty, had_other_keys) = (self.had_kitty, self.had_other_keys);
-                *self = Modes { had_kitty, had_other_keys, ..Modes::default() };
+                let Modes { had_kitty, had_other_keys, had_commands, had_other_letters, .. } = *self;
+                *self =
+                    Modes { had_kitty, had_other_keys, had_commands, had_other_letters, ..Modes::default() };
                 State::Text
             }
             (State::Sequence, 0x40..=0x7e) => {
@@ -196,6 +211,12 @@ impl Modes {
             // each screen has its own form of keys
             let _ = write!(undo, "\x1b[?{screen}l{}", plain_keys());
         }
+        if self.had_other_letters {
+            undo.push_str("\x1b%G");
+        }
+        if self.had_commands {
+            undo.push_str(OWN_COLOURS);
+        }
         undo.push_str(PLAIN);
         undo.push_str(if self.other_screen == Some(WITH_CURSOR) { "\r" } else { "\r\n" });
         undo
@@ -234,6 +255,16 @@ mod tests {
         assert!(undone(&[b"\x1b[>4;2m"]).contains("\x1b[>4m"));
         let plain = undone(&[b"\x1b[1m\x1b[u"]);
         assert!(!plain.contains("\x1b[=") && !plain.contains("\x1b[>4"), "{plain:?}");
+    }
+
+    #[test]
+    fn colours_and_letters_are_those_of_the_terminal_again() {
+        let other = undone(&[b"\x1b]11;#ff0000\x07 \x1b%@"]);
+        assert!(
+            other.contains("\x1b]104\x1b\\") && other.contains("\x1b]111\x1b\\") && other.contains("\x1b%G")
+        );
+        let plain = undone(&[b"\x1b[31mtext]11;100%"]);
+        assert!(!plain.contains("\x1b]") && !plain.contains("\x1b%"), "{plain:?}");
     }
 
     #[test]

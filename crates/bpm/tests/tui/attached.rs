@@ -108,3 +108,33 @@ fn needs_tmux_the_end_of_the_interface_gives_the_shell_back() {
         std::fs::remove_file(lab.file("pid")).unwrap();
     }
 }
+
+#[test]
+#[ignore = "needs tmux"]
+fn needs_tmux_who_types_on_after_the_programs_end_presses_no_keys() {
+    let desk = Desk::new(project(), "echo", 90, 25);
+    desk.until("echo", |output| output.is_of("echo"));
+    attached(&desk.screen);
+    let pid = desk.lab.process("echo").pid.unwrap();
+    send(pid, Signal::KILL);
+    desk.screen.wait_for("Processes");
+    // would ask whether to stop it
+    desk.screen.type_text("x :");
+    desk.press("C-c");
+    assert_eq!(
+        desk.screen.ended(),
+        0,
+        "ctrl-c is heard at any time, and there is no line that it would close"
+    );
+}
+
+#[test]
+#[ignore = "needs tmux"]
+fn needs_tmux_what_is_pasted_slowly_runs_nothing() {
+    let desk = Desk::new(project(), "echo", 90, 25);
+    desk.until("echo", |output| output.is_of("echo"));
+    desk.screen.type_text("\x1b[200~first");
+    desk.screen.type_text("\r:exit 7\r\x1b[201~");
+    desk.screen.wait_for("text can be pasted");
+    assert!(desk.lab.status().tasks.is_empty());
+}

@@ -56,6 +56,8 @@ pub struct Looking {
     pub at: u64,
     /// It began at an end of the log.
     pub whole: bool,
+    /// Questions that it took so far.
+    pub pieces: u32,
 }
 
 #[derive(Clone, Debug)]

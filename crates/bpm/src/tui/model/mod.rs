@@ -13,6 +13,8 @@ use self::history::History;
 use self::log::LogView;
 use super::message::Now;
 
+/// A manager that has not answered for so long is said to be silent, in milliseconds.
+pub const SILENT_MS: u64 = 5000;
 /// How long a note stays at the foot of the screen, in milliseconds.
 pub const NOTE_MS: u64 = 8000;
 /// How long it stays there whatever else happens, where it answers somebody.
@@ -52,6 +54,8 @@ pub struct Model {
     /// The newest status, and when it came.
     pub status: Option<Status>,
     pub status_at: Now,
+    /// Since when no status that was asked for has come.
+    pub unanswered: Option<Now>,
     /// A status was asked for and has not come; another is wanted after it.
     pub status_asked: Option<Now>,
     pub status_again: bool,
@@ -285,6 +289,7 @@ impl Model {
             link: Link::Connecting { label },
             status: None,
             status_at: now,
+            unanswered: None,
             status_asked: None,
             status_again: false,
             targets: Vec::new(),
@@ -353,11 +358,20 @@ impl Model {
         both.find(|note| note.is_answer && since(note.at, self.now) < ANSWER_MS).or(Some(newest))
     }
 
+    /// For how long the manager has not answered, in milliseconds, if that is too long: it is busy, stopped, or out of reach.
+    pub fn silent_ms(&self) -> Option<u64> {
+        let since = self.unanswered.filter(|_| self.link.is_up())?;
+        Some(self.now.mono_ms.saturating_sub(since.mono_ms)).filter(|silent| *silent >= SILENT_MS)
+    }
+
     /// Seconds since the newest status came: what is added to its uptimes, so that they go on between two.
     /// Without a manager nobody knows whether they do.
     pub fn status_age_seconds(&self) -> f64 {
         let until = match &self.link {
             Link::Down { since, .. } => since.mono_ms,
+            Link::Up { .. } if self.silent_ms().is_some() => {
+                self.unanswered.map_or(self.now.mono_ms, |since| since.mono_ms)
+            }
             Link::Connecting { .. } | Link::Up { .. } => self.now.mono_ms,
         };
         until.saturating_sub(self.status_at.mono_ms) as f64 / 1000.0

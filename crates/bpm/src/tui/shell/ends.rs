@@ -4,12 +4,13 @@
 
 use std::io::{self, stdout};
 use std::sync::mpsc::SyncSender;
+use std::task::{Context, Poll};
 use std::thread::Builder;
 use std::time::Duration;
 
 use crossterm::terminal::disable_raw_mode;
 use rustix::process::{Signal as Number, getpid, kill_process};
-use rustix::termios::{QueueSelector, tcflush};
+use rustix::termios::{Action, QueueSelector, tcflow, tcflush};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::sleep;
@@ -61,6 +62,15 @@ impl Ends {
         Ok(Ends { asked, stops, goes_on, size })
     }
 
+    /// What came while somebody else had the terminal was not for now.
+    pub(super) async fn forget_stops(&mut self) {
+        let drained = |cx: &mut Context<'_>| {
+            while self.stops.poll_recv(cx).is_ready() {}
+            Poll::Ready(())
+        };
+        std::future::poll_fn(drained).await;
+    }
+
     pub(super) async fn wish(&mut self) -> Wish {
         tokio::select! {
             biased;
@@ -108,6 +118,8 @@ async fn end(asked: &mut watch::Receiver<Option<i32>>) -> i32 {
 /// Whatever the loop waits for.
 async fn insist() {
     sleep(PATIENCE).await;
+    // ctrl-s, perhaps
+    let _ = tcflow(stdout(), Action::OOn);
     for _ in 0..FLUSHES {
         let _ = tcflush(stdout(), QueueSelector::OFlush);
         // nobody wakes a writer for the room that this made: a signal does, and it has a handler

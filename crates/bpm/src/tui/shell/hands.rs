@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use super::super::message::{Command, Message};
 use super::link::Current;
-use crate::attach;
+use crate::attach::{self, Left};
 use crate::client;
 use crate::control::Control;
 
@@ -135,13 +135,10 @@ impl Hands {
         }
     }
 
-    /// Gives the terminal to a run's own; how it was left, in words.
-    pub(super) async fn attach(&self, target: &str) -> Result<String, Error> {
+    /// Gives the terminal to a run's own.
+    pub(super) async fn attach(&self, target: &str) -> Result<Left, Error> {
         match self.current.client() {
-            Some(client) => {
-                let left = attach::attach(&client, target, self.origin.clone()).await;
-                left.map(|left| left.to_string())
-            }
+            Some(client) => attach::attach(&client, target, self.origin.clone()).await,
             None => Err(gone()),
         }
     }

@@ -17,23 +17,54 @@ use crate::terminal::Input;
 const READ_BYTES: usize = 4096;
 /// Esc is also how the sequences of other keys begin, and a slow line may cut one in two: it is waited for the rest.
 const REST_OF_KEY: Duration = Duration::from_millis(25);
+/// Who types does not pause for so long between two keys.
+const PAUSE: Duration = Duration::from_millis(700);
+/// A paste that has stopped for so long, and then goes on with no more than a key, has no end.
 const REST_OF_PASTE: Duration = Duration::from_secs(2);
+const KEY_BYTES: usize = 8;
 const ESC: u8 = 0x1b;
+/// Alone it is a key, whatever has begun.
+const CTRL_C: u8 = 0x03;
 const PASTE: &[u8] = b"\x1b[200~";
-/// More than this is not pasted, in bytes.
-const MOST_HELD: usize = 4 << 20;
+const END_OF_PASTE: &[u8] = b"\x1b[201~";
+/// More than this of a paste is left out, in bytes.
+const MOST_PASTED: usize = 64 << 10;
+/// No key is longer than this, in bytes.
+const MOST_HELD: usize = 4 << 10;
 
 pub(super) struct Keyboard {
     input: Input,
     decoder: Decoder,
     /// When what has begun is taken for all of it.
     due: Option<Instant>,
+    read_at: Instant,
+    /// Keys are for nobody until then: they were meant for a program that has just ended.
+    deaf_until: Option<Instant>,
 }
 
 impl Keyboard {
     /// The terminal should be raw already.
     pub(super) fn open() -> io::Result<Keyboard> {
-        Ok(Keyboard { input: Input::open()?, decoder: Decoder::default(), due: None })
+        let (decoder, read_at) = (Decoder::default(), Instant::now());
+        Ok(Keyboard { input: Input::open()?, decoder, due: None, read_at, deaf_until: None })
+    }
+
+    /// What somebody types on without a pause was not meant for us.
+    pub(super) fn ignore_what_goes_on(&mut self) {
+        self.deaf_until = Some(Instant::now() + PAUSE);
+    }
+
+    /// What of these bytes is for us.
+    fn heard<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
+        if self.deaf_until.is_none_or(|until| Instant::now() >= until) {
+            self.deaf_until = None;
+            return bytes;
+        }
+        self.ignore_what_goes_on();
+        match bytes {
+            [.., CTRL_C] => &bytes[bytes.len() - 1..],
+            _ => &[],
+        }
     }
 
     /// What was typed, all of it that is there; `None`: the terminal has gone. Dropping the future loses nothing.
@@ -47,14 +78,18 @@ impl Keyboard {
             };
             let messages = match read {
                 Some(Ok(0)) => return Ok(None),
-                Some(Ok(count)) => self.decoder.decode(&buffer[..count]),
+                Some(Ok(count)) => {
+                    let silent = std::mem::replace(&mut self.read_at, Instant::now()).elapsed();
+                    let bytes = self.heard(&buffer[..count]);
+                    self.decoder.decode(bytes, silent)
+                }
                 Some(Err(error)) if error.raw_os_error() == Some(Errno::IO.raw_os_error()) => {
                     return Ok(None);
                 }
                 Some(Err(error)) => return Err(error),
                 None => self.decoder.give_up(),
             };
-            self.due = self.decoder.patience().map(|patience| Instant::now() + patience);
+            self.due = self.decoder.is_unfinished().then(|| Instant::now() + REST_OF_KEY);
             if !messages.is_empty() {
                 return Ok(Some(messages));
             }
@@ -68,24 +103,52 @@ struct Decoder {
     parser: Parser,
     /// What no message has come of: the beginning of one, or what means nothing.
     held: Vec<u8>,
+    paste: Option<Paste>,
+}
+
+/// Text that is being pasted: none of it is a key, however much comes and however slowly.
+#[derive(Default)]
+struct Paste {
+    text: Vec<u8>,
+    /// Bytes of the end that have come.
+    ended: usize,
 }
 
 impl Decoder {
-    fn decode(&mut self, bytes: &[u8]) -> Vec<Message> {
+    /// `silent`: for how long nothing had come.
+    fn decode(&mut self, bytes: &[u8], silent: Duration) -> Vec<Message> {
         let mut messages = Vec::new();
+        let has_end = memmem::find(bytes, END_OF_PASTE).is_some();
+        let is_key = bytes == [CTRL_C] || (silent >= REST_OF_PASTE && bytes.len() <= KEY_BYTES && !has_end);
+        if self.paste.is_some() && is_key {
+            self.paste = None;
+        }
         for byte in bytes {
-            if self.held.len() >= MOST_HELD {
-                *self = Decoder::default();
+            match &mut self.paste {
+                Some(paste) => {
+                    if paste.push(*byte) {
+                        let text = self.paste.take().map(|paste| paste.text).unwrap_or_default();
+                        messages.push(Message::Paste(String::from_utf8_lossy(&text).into_owned()));
+                    }
+                }
+                None => self.key(*byte, &mut messages),
             }
-            // Esc, and then another key that begins with it
-            if *byte == ESC && self.held == [ESC] {
-                messages.extend(self.give_up());
-            }
-            self.held.push(*byte);
-            self.parser.parse(&[*byte], true);
-            self.take(&mut messages);
         }
         messages
+    }
+
+    fn key(&mut self, byte: u8, messages: &mut Vec<Message>) {
+        // Esc, and then another key that begins with it
+        if byte == ESC && self.held == [ESC] || self.held.len() >= MOST_HELD {
+            messages.extend(self.give_up());
+        }
+        self.held.push(byte);
+        if self.held.ends_with(PASTE) {
+            *self = Decoder { paste: Some(Paste::default()), ..Decoder::default() };
+            return;
+        }
+        self.parser.parse(&[byte], true);
+        self.take(messages);
     }
 
     /// Nothing more comes of it: Esc was Esc, and what is unfinished shall not swallow the keys after it.
@@ -93,7 +156,7 @@ impl Decoder {
         let mut messages = Vec::new();
         self.parser.parse(&[], false);
         self.take(&mut messages);
-        *self = Decoder::default();
+        (self.parser, self.held) = (Parser::default(), Vec::new());
         messages
     }
 
@@ -104,13 +167,32 @@ impl Decoder {
         }
     }
 
-    /// How long the rest may take, if there is one.
-    fn patience(&self) -> Option<Duration> {
-        match memmem::find(&self.held, PASTE) {
-            Some(_) => Some(REST_OF_PASTE),
-            None if self.held.is_empty() => None,
-            None => Some(REST_OF_KEY),
+    /// Whether a key has begun.
+    fn is_unfinished(&self) -> bool {
+        !self.held.is_empty()
+    }
+}
+
+impl Paste {
+    /// Whether that was its end.
+    fn push(&mut self, byte: u8) -> bool {
+        if END_OF_PASTE.get(self.ended) == Some(&byte) {
+            self.ended += 1;
+            return self.ended == END_OF_PASTE.len();
         }
+        // what looked like the end was text
+        let begun = std::mem::take(&mut self.ended);
+        self.add(&END_OF_PASTE[..begun]);
+        match byte {
+            ESC => self.ended = 1,
+            byte => self.add(&[byte]),
+        }
+        false
+    }
+
+    fn add(&mut self, bytes: &[u8]) {
+        let room = MOST_PASTED.saturating_sub(self.text.len());
+        self.text.extend(bytes.iter().take(room));
     }
 }
 

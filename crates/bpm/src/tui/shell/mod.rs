@@ -26,6 +26,7 @@ use super::message::{Message, Now};
 use super::model::{Look, Model};
 use super::update::update;
 use super::view::view;
+use crate::attach::How;
 use crate::client::Client;
 
 /// Messages that wait for the model; who has more waits with them.
@@ -87,8 +88,12 @@ async fn live(first: Client, connect: Connect, options: Options) -> io::Result<O
             target = hands.attachable() => {
                 screen.leave();
                 let left = hands.attach(&target).await;
+                ends.forget_stops().await;
                 screen.enter_again()?;
-                vec![Message::Detached(left)]
+                if left.as_ref().is_ok_and(|left| matches!(left.how, How::Ended(_))) {
+                    keyboard.ignore_what_goes_on();
+                }
+                vec![Message::Detached(left.map(|left| left.to_string()))]
             },
             message = inbox.recv() => message.into_iter().collect::<Vec<_>>(),
             _ = ticks.tick() => vec![Message::Tick],

@@ -98,6 +98,7 @@ pub(super) fn disconnected(model: &mut Model, error: Error, again: Duration, ord
 /// No answer comes from a manager that has gone; one that comes all the same is of no use.
 fn forget_questions(model: &mut Model) {
     model.status_asked = None;
+    model.unanswered = None;
     model.details_asked = None;
     model.runs_asked = None;
     model.why_asked = None;

@@ -181,7 +181,7 @@ fn follow(log: &mut LogView, tail: usize) -> (LogPurpose, ReadLog) {
     let filtered = !log.only.is_all();
     let newest = log.source.as_ref().is_some_and(|source| source.run.is_none()) && log.newest > log.run;
     let behind = log.next_line.saturating_sub(log.high) > BEHIND;
-    let from_end = if filtered { behind } else { log.surge || log.lines.is_empty() };
+    let from_end = log.surge || if filtered { behind } else { log.lines.is_empty() };
     if newest || from_end {
         return end(log, tail);
     }
@@ -267,8 +267,8 @@ fn take(model: &mut Model, purpose: LogPurpose, request: &ReadLog, window: LogWi
         LogPurpose::After if model.log.is_following() => {
             model.log.append(request, window);
             if model.log.more_after {
-                // too much for one look: of a whole log, what is between is skipped
-                model.log.surge = model.log.only.is_all();
+                // too much for one look: what is between is skipped
+                model.log.surge = true;
                 model.log.grown = true;
             }
         }

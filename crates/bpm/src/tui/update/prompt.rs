@@ -30,6 +30,7 @@ pub(super) fn pressed(model: &mut Model, key: KeyEvent, commands: &mut Vec<Comma
     match key.code {
         KeyCode::Char('c' | 'g') if control => abandon(model),
         KeyCode::Esc => abandon(model),
+        KeyCode::Char('l') if control => commands.push(Command::Redraw),
         code if let PromptKind::Confirm(question) = prompt.kind => confirm(model, question, code, commands),
         KeyCode::Enter => enter(model, commands),
         KeyCode::Up => recall(model, true),

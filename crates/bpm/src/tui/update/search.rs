@@ -72,7 +72,10 @@ fn under_way(log: &LogView) -> Option<(ReadOnly, Looking)> {
     if let Some(search) = &log.search
         && let Some(looking) = search.looking
     {
-        return Some((sent(&ReadOnly::Matching(search.pattern.clone())), looking));
+        // with a filter both must hold: they are asked for by turns, since the rarer one gets farther
+        let by_filter = log.filter.is_some() && looking.pieces % 2 == 1;
+        let only = if by_filter { log.only.clone() } else { ReadOnly::Matching(search.pattern.clone()) };
+        return Some((sent(&only), looking));
     }
     log.looking.filter(|looking| looking.errors).map(|looking| (ReadOnly::Errors, looking))
 }
@@ -90,7 +93,11 @@ pub(super) fn found(model: &mut Model, request: &ReadLog, window: &LogWindow, ba
     let is_beyond = |number: u64| if backward { number < looking.at } else { number > looking.at };
     let numbers = window.lines.iter().map(|line| line.number).filter(|number| is_beyond(*number));
     let farthest = if backward { numbers.min() } else { numbers.max() };
-    let lets_through = |text: &str| log.filter.as_ref().is_none_or(|filter| filter.is_match(&plain(text)));
+    let sought = log.search.as_ref().filter(|_| !looking.errors).map(|search| &search.regex);
+    let lets_through = |text: &str| {
+        let text = plain(text);
+        log.filter.iter().chain(sought).all(|regex| regex.is_match(&text))
+    };
     let hits = window.lines.iter().filter(|line| is_beyond(line.number) && lets_through(&line.text));
     let hits = hits.map(|line| line.number);
     let hit = if backward { hits.max() } else { hits.min() };
@@ -105,7 +112,9 @@ pub(super) fn found(model: &mut Model, request: &ReadLog, window: &LogWindow, ba
             log.first_error = false;
             land(log, line, width, height);
         }
-        (None, Some(at)) => set(log, looking.errors, Some(Looking { at, ..looking })),
+        (None, Some(at)) => {
+            set(log, looking.errors, Some(Looking { at, pieces: looking.pieces.wrapping_add(1), ..looking }));
+        }
         (None, None) => {
             set(log, looking.errors, None);
             if !std::mem::take(&mut log.first_error) {
@@ -173,8 +182,13 @@ pub(super) fn went_on(log: &mut LogView, heading: Heading, broke_off: Option<u64
         Some(at) if is_filtered && is_wanted => {
             log::grow_to(log, heading);
             if !log.looking.is_some_and(|looking| looking.errors) {
-                log.looking =
-                    Some(Looking { backward: heading == Heading::Up, errors: false, at, whole: false });
+                log.looking = Some(Looking {
+                    backward: heading == Heading::Up,
+                    errors: false,
+                    at,
+                    whole: false,
+                    pieces: 0,
+                });
             }
         }
         _ if log.looking.is_some_and(|looking| !looking.errors) => log.looking = None,
@@ -225,7 +239,7 @@ pub(super) fn go(model: &mut Model, backward: bool, errors: bool) {
     gave_up(&mut model.log);
     let log = &mut model.log;
     let whole = if backward { at >= log.next_line } else { at < log.first_line };
-    set(log, errors, Some(Looking { backward, errors, at, whole }));
+    set(log, errors, Some(Looking { backward, errors, at, whole, pieces: 0 }));
 }
 
 /// Whether the error that was found last is on the screen.

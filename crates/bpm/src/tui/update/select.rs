@@ -170,7 +170,7 @@ fn first_error(model: &mut Model, build: u64) {
     }
     model.log.errors_of = Some(build);
     model.log.first_error = true;
-    model.log.looking = Some(Looking { backward: false, errors: true, at: 0, whole: true });
+    model.log.looking = Some(Looking { backward: false, errors: true, at: 0, whole: true, pieces: 0 });
 }
 
 /// Says which logs are to be watched, if these are others than before.

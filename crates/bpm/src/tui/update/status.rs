@@ -38,6 +38,7 @@ pub(super) fn settle(model: &mut Model, commands: &mut Vec<Command>) {
             model.status_credit_ms = credit - COST_MS;
             model.status_asked_at = model.now;
             model.status_asked = Some(model.now);
+            model.unanswered.get_or_insert(model.now);
             model.status_again = false;
             let request =
                 Request::GetStatus(GetStatus { process: None, brief: true, ended_tasks: Some(ENDED_TASKS) });
@@ -61,7 +62,13 @@ pub(super) fn answered(model: &mut Model, outcome: Result<Reply, Error>) {
         return;
     }
     match outcome {
-        Ok(Reply::Status(status)) => take(model, *status),
+        Ok(Reply::Status(status)) => {
+            if model.silent_ms().is_some() {
+                notes::note(model, Level::Good, "the manager answers again");
+            }
+            model.unanswered = None;
+            take(model, *status);
+        }
         Ok(_) => complain(model, &wrong_reply("get_status")),
         Err(error) => complain(model, &error),
     }

@@ -7,7 +7,7 @@ use ratatui::text::{Line, Span};
 use unicode_segmentation::UnicodeSegmentation;
 
 use super::paint::Painter;
-use super::server::gone;
+use super::server::{gone, silent};
 use super::style::{Ink, SPINNER, SPINNER_ASCII, Theme};
 use super::text::{line, line_width, safe, width};
 use crate::render;
@@ -44,6 +44,8 @@ pub(super) fn draw(model: &Model, painter: &mut Painter<'_>, area: Rect) -> Opti
         beside(model, painter, room, &under_way(model, theme));
     } else if let Some(gone) = gone(model) {
         beside(model, painter, room, &line([theme.span(Ink::Bad, gone)]));
+    } else if let Some(silent) = silent(model) {
+        beside(model, painter, room, &line([theme.span(Ink::Waiting, silent)]));
     } else {
         offered(model, painter, room, is_wide);
     }

@@ -30,7 +30,7 @@ pub fn view(model: &Model, frame: &mut Frame<'_>) {
     details::draw(model, &mut painter, areas.details);
     processes::draw(model, &mut painter, areas.processes);
     output::draw(model, &mut painter, areas.output);
-    if matches!(model.link, Link::Down { .. }) {
+    if matches!(model.link, Link::Down { .. }) || model.silent_ms().is_some() {
         // what was known last; what was green is so no longer
         let style = painter.theme.style(Ink::Faint).remove_modifier(Modifier::BOLD);
         let style = style.fg(Color::Reset).bg(Color::Reset);

@@ -71,6 +71,7 @@ fn mode(status: &Status, theme: Theme) -> Line<'static> {
 /// Whether the manager is there, and whose it is.
 fn place(model: &Model, columns: usize, theme: Theme) -> Line<'static> {
     let (mark, ink, label) = match &model.link {
+        Link::Up { label, .. } if model.silent_ms().is_some() => (CHANGES, Ink::Waiting, label),
         Link::Up { label, .. } => ("●", Ink::Good, label),
         Link::Connecting { label } => (IDLE, Ink::Waiting, label),
         Link::Down { label, .. } => (FAILED, Ink::Bad, label),
@@ -90,7 +91,9 @@ fn facts(model: &Model, columns: usize, theme: Theme) -> Vec<Line<'static>> {
     match &model.link {
         Link::Connecting { .. } => facts.extend(wrapped(Ink::Waiting, "connecting …")),
         Link::Down { .. } => facts.extend(wrapped(Ink::Bad, &gone(model).unwrap_or_default())),
-        Link::Up { .. } => {}
+        Link::Up { .. } => {
+            facts.extend(silent(model).iter().flat_map(|silent| wrapped(Ink::Waiting, silent)));
+        }
     }
     let status = model.status.as_ref();
     let counted = status.filter(|_| !model.is_shut_down());
@@ -135,6 +138,12 @@ fn missing(hello: Option<&Hello>) -> Option<String> {
     let unknown = |name: &&&str| !operations.iter().any(|known| known == **name);
     let missing: Vec<&str> = NEEDED.iter().filter(unknown).copied().collect();
     (!missing.is_empty()).then(|| format!("an older manager ({version}): no {}", missing.join(", ")))
+}
+
+/// For how long there has been no answer, if that is too long.
+pub(super) fn silent(model: &Model) -> Option<String> {
+    let silent = render::seconds((model.silent_ms()? / 1000) as f64);
+    Some(format!("no answer for {silent}: the manager is busy, stopped, or out of reach; {GO_ON}"))
 }
 
 /// Since when and why there is no manager, and what comes next.

@@ -144,3 +144,25 @@ fn a_manager_that_was_told_to_end_is_told_from_one_that_died() {
         "it stays so until the next one is there"
     );
 }
+
+#[test]
+fn a_manager_that_does_not_answer_is_said_to_be_silent_until_it_does() {
+    let mut world = World::new();
+    let tick = |world: &mut World| {
+        world.now.mono_ms += 1000;
+        world.say(Message::Tick);
+    };
+    (0..5).for_each(|_| tick(&mut world));
+    assert_eq!(world.model.silent_ms(), None, "a few seconds are nothing");
+    let age = world.model.status_age_seconds();
+    tick(&mut world);
+    assert_eq!(world.model.silent_ms(), Some(5000));
+    assert!(world.model.status_age_seconds() < age, "nobody knows whether anything goes on");
+    let (ask, _) = world.pending.pop_front().expect("the status");
+    let outcome = Err(Error::new(Code::TimedOut, "the manager did not answer in 30 seconds"));
+    world.say(Message::Answered { ask, outcome });
+    assert_eq!(world.model.silent_ms(), Some(5000), "that was no answer");
+    tick(&mut world);
+    world.answer();
+    assert_eq!((world.model.silent_ms(), world.note().1), (None, "the manager answers again"));
+}

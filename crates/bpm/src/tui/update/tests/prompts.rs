@@ -119,3 +119,11 @@ fn a_pattern_that_is_none_is_said_while_it_is_typed() {
     let error = world.model.prompt.as_ref().and_then(|prompt| prompt.error.clone()).expect("an error");
     assert_eq!(error, "this pattern is too large");
 }
+
+#[test]
+fn the_screen_is_drawn_anew_also_while_a_line_is_typed() {
+    let mut world = World::new();
+    world.keys(":ls");
+    chord(&mut world, KeyModifiers::CONTROL, 'l');
+    assert_eq!((text(&world), world.done.last()), ("ls", Some(&Command::Redraw)));
+}

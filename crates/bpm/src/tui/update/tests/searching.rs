@@ -207,6 +207,34 @@ fn esc_ends_the_search_then_the_filter_then_the_program() {
 }
 
 #[test]
+fn with_a_filter_and_a_search_the_rarer_one_is_looked_for_too() {
+    let mut world = World::new();
+    let text = |number: u64| if number == 3 { "rare line".to_owned() } else { format!("line {number}") };
+    world.manager.log("api", false, 1).lines = (1..=50_000).map(text).collect();
+    world.keys("\n&rare\n");
+    let before = world.manager.asked.len();
+    world.keys("/line\n");
+    assert_eq!(found(&world), Some(3));
+    let asked = world.manager.asked.len() - before;
+    assert!(asked < 10, "{asked} questions");
+}
+
+#[test]
+fn a_filter_that_lets_a_flood_through_is_read_from_the_end() {
+    let mut world = World::new();
+    world.keys("&line\n");
+    let flood: Vec<String> = (0..2_000).map(|number| format!("line of a flood {number}")).collect();
+    let flood: Vec<&str> = flood.iter().map(String::as_str).collect();
+    let before = world.manager.asked.len();
+    world.print("api", 1, &flood);
+    assert_eq!(world.ends().1, "line of a flood 1999");
+    let asked = world.manager.asked.len() - before;
+    assert!(asked <= 3, "{asked} questions");
+    world.print("api", 1, &["no", "line at last"]);
+    assert_eq!(world.ends().1, "line at last");
+}
+
+#[test]
 fn from_the_top_a_search_begins_at_the_top_whatever_was_found_last() {
     let mut world = World::new();
     world.manager.log("api", false, 1).lines = ["a", "error 2", "error 3", "b"].map(str::to_owned).to_vec();

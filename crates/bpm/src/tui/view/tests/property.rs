@@ -256,6 +256,7 @@ fn log(dice: &mut Dice, model: &mut Model) {
         errors: dice.yes(),
         at: dice.number(),
         whole: dice.yes(),
+        pieces: 0,
     };
     log.search = dice.maybe(|dice| Search {
         pattern: dice.text(),

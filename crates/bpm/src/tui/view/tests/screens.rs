@@ -139,7 +139,7 @@ fn a_search_in_a_log_that_is_paused() {
     assert_snapshot!("search", output(&mut model));
     assert_snapshot!("search_styles", styles(&model));
     if let Some(search) = &mut model.log.search {
-        search.looking = Some(Looking { backward: true, errors: false, at: 8000, whole: true });
+        search.looking = Some(Looking { backward: true, errors: false, at: 8000, whole: true, pieces: 0 });
     }
     let looking = output(&mut model);
     assert!(looking.contains("/items/6[0-9]+ looking … 35%"), "{looking}");
