@@ -201,7 +201,8 @@ fn wanted(model: &Model) -> Vec<(Action, Option<&'static str>)> {
     }
     keys.extend(back(model).map(|word| (Action::Back, Some(word))));
     keys.extend(out_of_the_ordinary(model));
-    let follow = model.log.is_following().then_some((Action::Follow, Some("pause")));
+    let grows = model.log.is_following() && !model.log.ended;
+    let follow = grows.then_some((Action::Follow, Some("pause")));
     if model.panel == Panel::Output {
         keys.extend(model.log.search.as_ref().map(|_| plain(Action::Next)));
         keys.push(plain(Action::Search));
