@@ -166,7 +166,8 @@ impl View {
         bytes.count(from, to)
     }
 
-    /// The first line that begins at or after the first chunk for which `before` does not hold.
+    /// The first line that begins at or after the first chunk for which `before` does not hold. Of a line whose beginning was
+    /// deleted, the rest counts from when its first byte that is left was read.
     pub(crate) fn line_by_time(&self, before: impl Fn(u64) -> bool) -> io::Result<u64> {
         for placed in &self.segments {
             let Some(last) = placed.segment.last_entry()? else { continue };
@@ -176,7 +177,8 @@ impl View {
             let i = placed.segment.partition(|e| before(e.time_ns))?;
             let entry = placed.segment.entry(i)?;
             let at = placed.start + entry.offset;
-            return Ok(entry.first_line + u64::from(!self.begins_line(at)?));
+            let is_begun = at > 0 && !self.begins_line(at)?;
+            return Ok(entry.first_line + u64::from(is_begun));
         }
         Ok(self.end_line())
     }

@@ -281,3 +281,22 @@ proptest! {
         prop_assert_eq!(&passed[..], &expected[..most.min(expected.len())]);
     }
 }
+
+#[test]
+fn the_rest_of_a_line_whose_beginning_was_deleted_has_a_time() {
+    let dir = tempdir().unwrap();
+    let mut writer = Writer::open(dir.path(), Limits { max_bytes: 50, segment_bytes: 1 }).unwrap();
+    for second in 1..=6 {
+        writer.append(Stream::Stdout, "a".repeat(20).as_bytes(), at_ms(second * 1000));
+        writer.flush_tails(at_ms(second * 1000 + 500));
+    }
+    writer.finish(at_ms(7000));
+    let log = RunLog::open(dir.path()).unwrap();
+    assert!(log.summary().unwrap().evicted_bytes > 0);
+    let count = |since: Option<u64>, until: Option<u64>| {
+        let [since_ns, until_ns] = [since, until].map(|ms| ms.map(|ms| at_ms(ms).wall_ns));
+        log.search(&Query { since_ns, until_ns, ..Query::default() }).unwrap().matches
+    };
+    assert_eq!((count(None, None), count(Some(0), None), count(None, Some(6000))), (1, 1, 1));
+    assert_eq!((count(Some(7000), None), count(None, Some(1000))), (0, 0));
+}
