@@ -8,7 +8,11 @@ use bpm_logs::Now;
 use super::life::Life;
 use crate::control::Control;
 use crate::output::Output;
+use crate::protocol::Request;
 use crate::sys;
+
+/// Input after which memory is given back at once, in bytes.
+const LONG_INPUT_BYTES: usize = 4 << 10;
 
 /// What has happened.
 #[derive(Debug, Default)]
@@ -29,8 +33,15 @@ impl Life {
             let ready = self.wait(&control, busy);
             // First, so that the launcher, whose `Hello` is there before anything else can be, misses nothing.
             for index in ready.connections {
-                for request in control.receive(index) {
+                let requests = control.receive(index);
+                let is_long = |request: &Request| matches!(request, Request::Input { bytes, .. } if bytes.len() > LONG_INPUT_BYTES);
+                let had_long = requests.iter().any(is_long);
+                for request in requests {
                     self.obey(&mut control, index, &request);
+                }
+                // it grew in small pieces, and the program may say too little for idle memory to be looked for later
+                if had_long {
+                    sys::trim_heap();
                 }
             }
             busy = ready.outputs != [false; 2] && self.read_outputs(&mut control, ready.outputs);
