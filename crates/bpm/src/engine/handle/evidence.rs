@@ -1,7 +1,9 @@
 //! Which of a run's last lines show why it ended: its last report of an error, and the very last lines. Must not know how
 //! lines are read.
 
-use bpm_api::LogPage;
+use std::vec::Drain;
+
+use bpm_api::{LogLine, LogPage};
 use bpm_logs::errors::{Detector, Extra, Finding};
 
 /// So many lines are looked through,
@@ -22,26 +24,20 @@ pub(super) fn reduced(mut page: LogPage) -> LogPage {
         let at = |number: u64| page.lines.iter().position(|line| line.number >= number);
         Some((at(found.first)?, at(found.deciding)?))
     });
-    let (head, tail) = match report {
-        // what names the error is to be seen, however long the report is before it
+    // the first line that is shown, and the lines after it that are not
+    let (first, between) = match report {
         Some((first, deciding)) if first < last => {
+            // what names the error is to be seen, however long the report is before it
             let first = first.max((deciding + 1).saturating_sub(OF_REPORT));
-            (first..first + OF_REPORT, count.saturating_sub(AT_END))
+            let end = first + OF_REPORT;
+            (first, end..count.saturating_sub(AT_END).max(end))
         }
-        _ => (last..last, last),
+        _ => (last, last..last),
     };
-    let omitted = |lines: &[bpm_api::LogLine]| lines.iter().map(|line| line.times).sum::<u64>();
-    if head.end >= tail {
-        page.omitted_before += omitted(&page.lines[..head.start]);
-        page.lines.drain(..head.start);
-    } else {
-        let before = if head.is_empty() { tail } else { head.start };
-        page.omitted_before += omitted(&page.lines[..before]);
-        let between = if head.is_empty() { tail..tail } else { head.end..tail };
-        page.omitted_between += omitted(&page.lines[between.clone()]);
-        page.lines.drain(between);
-        page.lines.drain(..before);
-    }
+    let between = between.start.min(count)..between.end.min(count);
+    let omitted = |lines: Drain<'_, LogLine>| lines.map(|line| line.times).sum::<u64>();
+    page.omitted_between += omitted(page.lines.drain(between));
+    page.omitted_before += omitted(page.lines.drain(..first));
     page
 }
 

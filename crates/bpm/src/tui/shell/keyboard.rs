@@ -163,7 +163,7 @@ impl Decoder {
     fn take(&mut self, messages: &mut Vec<Message>) {
         while let Some(event) = self.parser.pop() {
             self.held.clear();
-            messages.extend(message(event));
+            messages.extend(message(&event));
         }
     }
 
@@ -197,7 +197,7 @@ impl Paste {
 }
 
 /// `None`: nothing that somebody did.
-fn message(event: Event) -> Option<Message> {
+fn message(event: &Event) -> Option<Message> {
     match event {
         Event::Key(key) if key.kind == sent::KeyEventKind::Release => None,
         Event::Key(key) => {
@@ -210,8 +210,9 @@ fn message(event: Event) -> Option<Message> {
             row: mouse.row,
             modifiers: modifiers(mouse.modifiers),
         })),
-        Event::Paste(text) => Some(Message::Paste(text)),
-        Event::WindowResized(_)
+        // a paste is told apart before
+        Event::Paste(_)
+        | Event::WindowResized(_)
         | Event::FocusIn
         | Event::FocusOut
         | Event::Csi(_)
